@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nonces: time-stamped and keyed, so that they need no memory until one succeeds; and the table of
+// nonce counts, fixed at start and filled only by successes (RFC 7616 sections 3.3 and 5.12).
+#pragma once
+
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "store/user.h"
+
+// Letters and digits of one nonce: base64url of time (ms), a serial number and a MAC.
+#define NONCE_LENGTH 32
+
+struct nonces;
+
+struct nonce_config {
+    uint8_t secret[32];
+    int64_t lifetime_ms; // auth.nonce_lifetime
+    int64_t started_ms;  // nonces older than the process are stale
+    uint32_t table_size; // auth.nonce_table
+};
+
+struct nonces *nonces_open(const struct nonce_config *config); // NULL: no memory
+void nonces_close(struct nonces *n);
+
+// A new one for this algorithm and realm (bound to both), NONCE_LENGTH bytes, not terminated.
+void nonce_make(struct nonces *n, enum algorithm a, struct slice realm, int64_t now_ms,
+                char out[NONCE_LENGTH]);
+
+enum nonce_verdict {
+    NONCE_GOOD,
+    NONCE_FOREIGN, // not ours (or not for this realm or algorithm)
+    NONCE_STALE,   // ours, but too old, from before the process, voided, or its count is forgotten
+    NONCE_REPLAYED // ours and alive, but this count was used
+};
+
+// Ours, and alive? `void_before_ms`: the user's credentials_set_at_ms (nonces made up to then are
+// void; a time after now_ms is ignored). nc 0 is for clients without qop: the nonce is good once.
+// Changes nothing. *made_ms gets when it was made (where not FOREIGN).
+enum nonce_verdict nonce_check(struct nonces *n, struct slice nonce, enum algorithm a,
+                               struct slice realm, uint32_t nc, int64_t void_before_ms,
+                               int64_t now_ms, int64_t *made_ms);
+// After the digest was right: takes the count. False when it was taken in between (a replay).
+bool nonce_use(struct nonces *n, struct slice nonce, uint32_t nc, int64_t now_ms);
