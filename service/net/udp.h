@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIP over UDP: datagrams in batches both ways (recvmmsg, sendmmsg).
+#pragma once
+
+#include "service/net/flow.h"
+#include "service/request.h"
+
+#define UDP_BATCH        64
+#define UDP_DATAGRAM_MAX 65535
+
+struct udp_socket;
+struct udp_batch; // what one worker needs to receive and to send
+
+// `index` goes into the flows. 0, or -1 with a sentence in `why`.
+int udp_open(const struct address *listen, uint16_t index, struct udp_socket **out, char *why,
+             size_t why_size);
+void udp_close(struct udp_socket *s);
+int udp_fd(const struct udp_socket *s);
+const struct address *udp_bound(const struct udp_socket *s);
+
+struct udp_batch *udp_batch_open(struct request_pool *pool);
+void udp_batch_close(struct udp_batch *b);
+
+// Receives at most UDP_BATCH datagrams, each into a request of its own, and calls `take` for each
+// (the request is then the callee's). Returns how many the kernel gave; 0 when there are none now.
+int udp_receive(struct udp_socket *s, struct udp_batch *b,
+                void (*take)(void *arg, struct request *r), void *arg);
+// Queues one datagram; `bytes` must stay until udp_flush(). Flushes by itself when the batch is
+// full.
+void udp_queue(struct udp_socket *s, struct udp_batch *b, const struct flow *flow,
+               const struct address *to, struct slice bytes);
+void udp_flush(struct udp_batch *b);
