@@ -27,10 +27,14 @@ struct attempt {
 
 struct attempts;
 
-// `bytes` of memory, taken at once. NULL when there is none.
+// At most about `bytes` of memory (some 370 an attempt), never less than 64 attempts' worth. NULL
+// when there is none. A half is for failures of known AoRs, a quarter each for their successes and
+// for AoRs that do not exist: a flood of one kind pushes out its own kind only.
 struct attempts *attempts_open(size_t bytes);
 void attempts_close(struct attempts *a);
-// Copies; constant time.
+// Copies, cutting what is too long; constant time. Merged with an attempt of the same AoR, source
+// host, reason, status and user agent that is still there. An AoR keeps 10 successes and 40
+// failures (50 attempts while it does not exist).
 void attempts_add(struct attempts *a, const struct attempt *attempt);
 // The newest first, at most `max`. key: the user's; empty: attempts for AoRs of the domain that do
 // not exist. Strings are copied to the arena. Returns how many, 0 too when there is no memory.

@@ -23,7 +23,10 @@ struct bans *bans_open(void);
 void bans_close(struct bans *b);
 // True while the address is banned. Constant time, no lock when there are no bans at all.
 bool bans_hit(struct bans *b, const struct address *a, int64_t now_ms);
-// false when the table is full.
+// Makes or replaces; bits of the network beyond its prefix are cleared. False when the table is
+// full (a manual ban then takes the place of the automatic one that ends first), or for a prefix
+// that does not fit the family. An IPv4 address is hit by IPv4 networks only, an IPv6 one by IPv6
+// ones.
 bool bans_put(struct bans *b, const struct ban *ban, int64_t now_ms);
 bool bans_get(struct bans *b, const struct network *n, int64_t now_ms, struct ban *out);
 bool bans_delete(struct bans *b, const struct network *n);
