@@ -48,6 +48,10 @@ struct store_config {
     uint64_t changes_max; // events kept
     unsigned queue_max;   // operations that may wait (store.queue)
     int64_t now_ms;       // clock_now_ms() at start
+    // The wall clock in ms since 1970, asked on the writer's thread; NULL: clock_now_ms(). For
+    // tests.
+    int64_t (*clock)(void *arg);
+    void *clock_arg;
     // Says a sentence on what goes on (waiting for the lock, scanning); may be NULL.
     void (*progress)(void *arg, const char *sentence);
     void *progress_arg;
