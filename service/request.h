@@ -38,7 +38,10 @@ struct request {
     // Of a REGISTER that was authenticated:
     struct reg_request reg;
     struct reg_answer answer;
+    struct reg_policy policy; // the configured one; domain and user change it when it is applied
     struct slice realm;
+    struct slice service_route[SERVICE_ROUTES_MAX];
+    size_t n_service_routes;
     struct slice auth_info; // value of Authentication-Info, in the arena; empty for none
     bool trying_sent;
     bool after_failures; // the AoR or source failed before (success_after_failures)

@@ -54,6 +54,7 @@ struct tcp {
     struct connection *slots;
     uint32_t first_free; // slot + 1; 0 for none
     uint32_t n_made, n_open, n_paused;
+    bool accepting;
     uint32_t serial;
     size_t unsent;
     struct hash_key source_key;
@@ -71,6 +72,7 @@ struct tcp *tcp_open(const struct tcp_config *config, const struct tcp_hooks *ho
     t->hooks = *hooks;
     t->pool = pool;
     t->epoll_fd = epoll_fd;
+    t->accepting = true;
     t->source_key = hash_key_random();
     t->slots = calloc(config->max_connections, sizeof *t->slots);
     t->source_count = calloc(SOURCE_CELLS, sizeof *t->source_count);
@@ -235,6 +237,16 @@ static void admit(struct tcp *t, int fd, uint16_t listener, const struct sockadd
     t->n_open++;
     metric_set(METRIC_CONNECTIONS, 0, t->n_open);
     watch(t, c, EPOLL_CTL_ADD);
+}
+
+static void watch_listeners(struct tcp *t, bool on)
+{
+    t->accepting = on;
+    for (size_t i = 0; i < t->n_listeners; i++) {
+        struct epoll_event ev = {.events = on ? EPOLLIN : 0,
+                                 .data.u64 = source_make(SOURCE_TCP_LISTENER, i)};
+        epoll_ctl(t->epoll_fd, EPOLL_CTL_MOD, t->listeners[i].fd, &ev);
+    }
 }
 
 static void accept_some(struct tcp *t, const struct listener *l, int64_t now_ms)
@@ -558,6 +570,8 @@ static void resume_reading(struct tcp *t, struct connection *c, int64_t now_ms)
 
 void tcp_tick(struct tcp *t, int64_t now_ms)
 {
+    if (!t->accepting)
+        watch_listeners(t, true);
     for (uint32_t i = 0; i < t->n_made; i++) {
         struct connection *c = &t->slots[i];
         if (c->fd < 0)

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+// The path of a message, in order. Read this file and you know the product.
+#include "service/pipeline.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "service/invite.h"
+#include "service/sip/reply.h"
+
+// On UDP a 100 may go out only when Timer E has reached T2 (RFC 4320 section 4.1).
+#define TRYING_AFTER_US 3500000
+// Request-URI, To, a digest's uri, the default domain.
+#define DOMAINS_OF_ONE_REQUEST 4
+
+static enum decision decide(struct store_op *op, const struct domain *domain,
+                            const struct user *user, const struct binding_set *current,
+                            int64_t now_ms, struct binding_set *next);
+
+int pipeline_open(struct pipeline *p, const struct pipeline_config *config,
+                  const struct sip_settings *settings, char *why, size_t why_size)
+{
+    memset(p, 0, sizeof *p);
+    p->config = *config;
+    p->settings = settings;
+    p->tag_key = hash_key_random();
+    p->txns = txns_open(config->transaction_memory);
+    p->nonces = nonces_open(&config->nonces);
+    p->engine = digest_engine_open();
+    p->invites = invites_open();
+    if (!p->txns || !p->nonces || !p->invites) {
+        snprintf(why, why_size, "not enough memory for transactions and nonces");
+    } else if (!p->engine) {
+        snprintf(why, why_size, "OpenSSL offers neither MD5 nor SHA-256");
+    } else if (store_port_open(config->store, config->wake, config->wake_arg, &p->port) ||
+               store_reader_open(config->store, &p->reader)) {
+        snprintf(why, why_size, "the store gives no reader");
+    } else {
+        return 0;
+    }
+    pipeline_close(p);
+    return -1;
+}
+
+void pipeline_close(struct pipeline *p)
+{
+    if (p->reader)
+        store_reader_close(p->reader);
+    if (p->port)
+        store_port_close(p->port);
+    invites_close(p->invites);
+    digest_engine_close(p->engine);
+    nonces_close(p->nonces);
+    txns_close(p->txns);
+    p->reader = NULL;
+    p->port = NULL;
+    p->invites = NULL;
+    p->engine = NULL;
+    p->nonces = NULL;
+    p->txns = NULL;
+}
+
+// ---- The batch's snapshot
+// ---------------------------------------------------------------------------
+
+bool pipeline_snapshot(struct pipeline *p)
+{
+    if (!p->snapshot)
+        p->snapshot = store_reader_begin(p->reader) == STORE_OK;
+    return p->snapshot;
+}
+
+static const struct domain *cached_domain(struct pipeline *p, struct slice host)
+{
+    for (size_t i = 0; i < p->n_domains; i++)
+        if (slice_ieq(p->domains[i].host, host))
+            return &p->domains[i].domain;
+    if (p->n_domains == DOMAIN_CACHE)
+        return NULL; // not reached: take_request() leaves room for what one request can ask
+    struct domain_slot *slot = &p->domains[p->n_domains];
+    enum store_status found = host.n ? store_domain_find(p->reader, host, &slot->domain)
+                                     : store_domain_only(p->reader, &slot->domain);
+    if (found != STORE_OK)
+        return NULL;
+    slot->host = host;
+    p->n_domains++;
+    return &slot->domain;
+}
+
+const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *uri,
+                                     const struct flow *flow)
+{
+    struct address a;
+    const struct domain *domain = cached_domain(p, uri->host);
+    if (!domain && sip_uri_address(uri, &a) && address_same_host(&a, &flow->local))
+        domain = cached_domain(p, slice_str(p->settings->default_domain));
+    return domain && !domain->closing ? domain : NULL;
+}
+
+// ---- REGISTER
+// ---------------------------------------------------------------------------------------
+
+static void release(struct pipeline *p, struct request *r)
+{
+    request_give(p->config.pool, r);
+}
+
+// Header checks of RFC 3261 sections 8.2 and 10.3 steps 1, 2 and 5, before anybody is
+// authenticated. Answers by itself where one fails.
+static const struct domain *register_gates(struct pipeline *p, struct request *r)
+{
+    const struct sip_request *sip = &r->sip;
+    const struct domain *domain, *to_domain;
+    if (sip->to.uri.scheme != URI_SIP && sip->to.uri.scheme != URI_SIPS) {
+        answer_plain(p, r, 400, "To Is Not a SIP URI");
+        report_register(p, r, 400, REASON_MALFORMED, false, "the To header is not a SIP URI");
+        return NULL;
+    }
+    domain = pipeline_domain(p, &sip->ruri, &r->flow);
+    to_domain = pipeline_domain(p, &sip->to.uri, &r->flow);
+    struct address a;
+    if (domain && to_domain && domain->incarnation != to_domain->incarnation &&
+        sip_uri_address(&sip->ruri, &a))
+        domain = to_domain; // sent to an address of ours, for a domain of ours
+    if (!domain || !to_domain || domain->incarnation != to_domain->incarnation) {
+        answer_plain(p, r, 404,
+                     domain ? "To Names Another Domain" : "Not a Domain of This Registrar");
+        report_register(p, r, 404, REASON_UNKNOWN_DOMAIN, false, NULL);
+        return NULL;
+    }
+    if (answer_requires_unknown(sip)) {
+        answer_unsupported(p, r);
+        report_register(p, r, 420, REASON_EXTENSION_REQUIRED, false, NULL);
+        return NULL;
+    }
+    return to_domain;
+}
+
+// The AoR of the To header (RFC 3261 section 10.3 step 5): parameters stripped, escapes resolved,
+// host as the domain. What can be no user name becomes empty, and is then an unknown user like
+// others.
+static struct slice register_user(struct request *r, const struct domain *domain)
+{
+    char raw[USERNAME_MAX], *key = arena_alloc(&r->arena, USERNAME_MAX);
+    size_t n;
+    if (!key || !sip_unescape(r->sip.to.uri.user, raw, sizeof raw, &n))
+        return SLICE("");
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)raw[i] < 0x20 || raw[i] == 0x7f)
+            return SLICE("");
+    struct slice folded = user_key(domain, slice_of(raw, n), key);
+    return folded.p == key ? folded : arena_copy(&r->arena, folded);
+}
+
+static void copy_service_route(struct request *r, const struct domain *domain)
+{
+    r->n_service_routes = 0;
+    for (size_t i = 0; i < domain->n_service_routes; i++)
+        r->service_route[r->n_service_routes++] = arena_copy(&r->arena, domain->service_route[i]);
+}
+
+static void fill_register(struct pipeline *p, struct request *r, const struct auth_outcome *auth)
+{
+    const struct sip_request *sip = &r->sip;
+    r->reg = (struct reg_request){
+        .contacts = sip->contacts,
+        .n_contacts = sip->n_contacts,
+        .star = sip->star,
+        .has_expires = sip->has_expires,
+        .expires = sip->expires,
+        .call_id = sip->call_id,
+        .cseq = sip->cseq,
+        .path = sip->path,
+        .n_paths = sip->n_paths,
+        .supported = sip->supported,
+        .required = sip->required,
+        .first_hop = sip->n_vias == 1,
+        .source = r->flow.remote,
+        .transport = r->flow.transport,
+        .flow = p->config.net.flow_token(p->config.net.arg, &r->flow),
+        .user_agent = sip->user_agent,
+        .nonce_time_ms = auth->nonce_time_ms,
+    };
+    if (sip->n_vias > 1 && address_parse(sip->via[1].received, &r->reg.received))
+        r->reg.received.port = sip->via[1].rport_value;
+    r->policy = p->settings->registrar;
+    r->policy.jitter_seed = hash64_pair(p->tag_key, sip->call_id, sip->cseq_text);
+}
+
+static void pend(struct pipeline *p, struct request *r)
+{
+    txn_begin(p->txns, &r->pending);
+    r->newer = NULL;
+    r->older = p->newest;
+    *(p->newest ? &p->newest->newer : &p->oldest) = r;
+    p->newest = r;
+    p->n_pending++;
+    r->op.link = NULL;
+    *(p->last ? &p->last->link : &p->first) = &r->op;
+    p->last = &r->op;
+    p->n_ops++;
+}
+
+static void unpend(struct pipeline *p, struct request *r)
+{
+    txn_end(p->txns, &r->pending);
+    *(r->older ? &r->older->newer : &p->oldest) = r->newer;
+    *(r->newer ? &r->newer->older : &p->newest) = r->older;
+    p->n_pending--;
+}
+
+// True when the request waits for the store; false when it has been answered.
+static bool take_register(struct pipeline *p, struct request *r)
+{
+    struct auth_outcome auth;
+    r->op.domain = r->op.username = SLICE_NONE;
+    const struct domain *domain = register_gates(p, r);
+    if (!domain)
+        return false;
+    struct slice key = register_user(r, domain);
+    r->op.domain = arena_copy(&r->arena, domain->name);
+    r->op.username = key;
+    authenticate(p, r, domain, key, &auth);
+    switch (auth.verdict) {
+    case AUTH_CHALLENGE:
+        answer_challenge(p, r, domain, auth.stale);
+        report_register(p, r, 401, auth.reason, auth.known, NULL);
+        return false;
+    case AUTH_FORBIDDEN:
+        answer_plain(p, r, 403, NULL);
+        report_register(p, r, 403, auth.reason, auth.known, NULL);
+        return false;
+    case AUTH_UNAVAILABLE:
+        answer_unavailable(p, r);
+        report_register(p, r, 503, REASON_STORE_UNAVAILABLE, auth.known, NULL);
+        return false;
+    case AUTH_GOOD:
+        break;
+    }
+    p->config.net.authenticated(p->config.net.arg, &r->flow);
+    if (p->n_pending >= p->config.pending_max) {
+        limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
+        answer_unavailable(p, r);
+        report_register(p, r, 503, REASON_OVERLOADED, true, NULL);
+        return false;
+    }
+    fill_register(p, r, &auth);
+    copy_service_route(r, domain);
+    r->realm = arena_copy(&r->arena, domain->realm);
+    r->op = (struct store_op){.kind = STORE_OP_BINDINGS,
+                              .domain = r->op.domain,
+                              .username = r->op.username,
+                              .user_incarnation = auth.user.incarnation,
+                              .user_version = auth.user.version,
+                              .arena = &r->arena,
+                              .decide_bindings = decide};
+    pend(p, r);
+    return true;
+}
+
+// Runs on the store's thread, inside its transaction, perhaps more than once.
+static enum decision decide(struct store_op *op, const struct domain *domain,
+                            const struct user *user, const struct binding_set *current,
+                            int64_t now_ms, struct binding_set *next)
+{
+    struct request *r = (struct request *)op;
+    struct reg_policy policy = r->policy;
+    if (domain->min_expires >= 0)
+        policy.min_expires = (uint32_t)domain->min_expires;
+    if (domain->default_expires >= 0)
+        policy.default_expires = (uint32_t)domain->default_expires;
+    if (domain->max_expires >= 0)
+        policy.max_expires = (uint32_t)domain->max_expires;
+    if (domain->max_bindings >= 0)
+        policy.max_bindings = (uint32_t)domain->max_bindings;
+    if (user->has_max_bindings)
+        policy.max_bindings = user->max_bindings;
+    if (!registrar_decide(&r->reg, current, &policy, now_ms, op->arena, next, &r->answer))
+        return DECIDE_NOMEM;
+    if (r->answer.status != 200)
+        return DECIDE_REFUSE;
+    return r->answer.changed ? DECIDE_WRITE : DECIDE_SAME;
+}
+
+static void complete(struct pipeline *p, struct request *r)
+{
+    unpend(p, r);
+    switch (r->op.status) {
+    case STORE_OK:
+        answer_registered(p, r);
+        report_register(p, r, 200, REASON_OK, true, NULL);
+        break;
+    case STORE_REFUSED:
+        answer_refused(p, r);
+        report_register(p, r, r->answer.status, r->answer.reason, true, r->answer.phrase);
+        break;
+    case STORE_NOT_FOUND:
+    case STORE_CONFLICT: {
+        // The user was changed between the check of the credentials and the write: asked again
+        struct domain gone = {.realm = r->realm};
+        answer_challenge(p, r, &gone, false);
+        report_register(p, r, 401, REASON_CHALLENGED, true, NULL);
+        break;
+    }
+    case STORE_TOO_LARGE:
+        answer_plain(p, r, 513, "Too Much to Store for One Address of Record");
+        report_register(p, r, 513, REASON_TOO_LARGE, true, NULL);
+        break;
+    case STORE_NOMEM:
+        answer_plain(p, r, 500, NULL);
+        report_register(p, r, 500, REASON_OVERLOADED, true, "out of memory");
+        break;
+    case STORE_FULL:
+    case STORE_UNAVAILABLE:
+        answer_unavailable(p, r);
+        report_register(p, r, 503, REASON_STORE_UNAVAILABLE, true, NULL);
+        break;
+    }
+    release(p, r);
+}
+
+// ---- Any request
+// ------------------------------------------------------------------------------------
+
+// True when the request is pending.
+static bool dispatch(struct pipeline *p, struct request *r)
+{
+    const struct sip_request *sip = &r->sip;
+    if (sip->method == SIP_OTHER) {
+        answer_plain(p, r, 501, NULL);
+        return false;
+    }
+    if (sip->method == SIP_CANCEL) {
+        answer_plain(p, r, 481, NULL);
+        return false;
+    }
+    if (sip->ruri.scheme != URI_SIP && sip->ruri.scheme != URI_SIPS) {
+        answer_plain(p, r, 416, NULL);
+        return false;
+    }
+    if (!pipeline_snapshot(p)) {
+        answer_unavailable(p, r);
+        return false;
+    }
+    if (sip->method == SIP_REGISTER)
+        return take_register(p, r);
+    if (answer_requires_unknown(sip))
+        answer_unsupported(p, r);
+    else if (sip->method == SIP_OPTIONS)
+        answer_options(p, r);
+    else
+        redirect(p, r);
+    return false;
+}
+
+// A request that parses: a retransmission leaves here. True when it is pending.
+static bool take_request(struct pipeline *p, struct request *r)
+{
+    struct slice reply;
+    struct txn_pending *found;
+    struct address to;
+    metric_add(METRIC_REQUESTS, r->sip.method, 1);
+    if (p->n_domains > DOMAIN_CACHE - DOMAINS_OF_ONE_REQUEST)
+        p->n_domains = 0;
+    txn_key_make(p->txns, &r->sip, &r->flow, &r->pending);
+    if (r->sip.method == SIP_ACK) {
+        invites_acknowledged(p->invites, &r->pending.key);
+        metric_add(METRIC_DROPPED, DROP_ACK, 1);
+        return false;
+    }
+    txn_to_tag(p->txns, &r->pending, r->to_tag);
+    switch (txn_match(p->txns, &r->pending, p->now_ms, &reply, &found)) {
+    case TXN_DONE:
+        metric_add(METRIC_RETRANSMISSIONS, 0, 1);
+        if (reply_destination(&r->sip, &r->flow.remote, &to))
+            p->config.net.send(p->config.net.arg, &r->flow, &to, reply, true);
+        return false;
+    case TXN_PENDING: {
+        struct request *original =
+            (struct request *)((char *)found - offsetof(struct request, pending));
+        metric_add(METRIC_DROPPED, DROP_PENDING, 1);
+        if (original->trying_sent)
+            answer_trying(p, original);
+        return false;
+    }
+    case TXN_MERGED:
+        answer_plain(p, r, 482, NULL);
+        return false;
+    case TXN_NEW:
+        return dispatch(p, r);
+    }
+    return false;
+}
+
+void pipeline_take(struct pipeline *p, struct request *r)
+{
+    struct sip_fault fault = {0};
+    bool pending = false;
+    r->pipeline = p;
+    r->trying_sent = r->after_failures = false;
+    r->auth_info = SLICE_NONE;
+    switch (sip_parse(r->bytes, &r->arena, &r->sip, &fault)) {
+    case SIP_PARSED:
+        pending = take_request(p, r);
+        break;
+    case SIP_FAULTY:
+        answer_fault(p, r, &fault);
+        break;
+    case SIP_RESPONSE:
+        metric_add(METRIC_DROPPED, DROP_RESPONSE, 1);
+        break;
+    case SIP_BLANK:
+        metric_add(METRIC_DROPPED, DROP_EMPTY, 1);
+        break;
+    }
+    if (!pending)
+        release(p, r);
+}
+
+void pipeline_submit(struct pipeline *p)
+{
+    if (p->snapshot) {
+        store_reader_end(p->reader);
+        p->snapshot = false;
+        p->n_domains = 0;
+    }
+    if (!p->first)
+        return;
+    struct store_op *op = p->first;
+    size_t n = p->n_ops;
+    p->first = p->last = NULL;
+    p->n_ops = 0;
+    metric_set(METRIC_PENDING, 0, (int64_t)p->n_pending);
+    if (store_submit(p->port, op, n))
+        return;
+    while (op) {
+        struct store_op *next = op->link;
+        op->status = STORE_UNAVAILABLE;
+        complete(p, (struct request *)op);
+        op = next;
+    }
+}
+
+void pipeline_completed(struct pipeline *p)
+{
+    struct store_op *op = store_port_collect(p->port);
+    while (op) {
+        struct store_op *next = op->link;
+        complete(p, (struct request *)op);
+        op = next;
+    }
+    metric_set(METRIC_PENDING, 0, (int64_t)p->n_pending);
+}
+
+int64_t pipeline_tick(struct pipeline *p, int64_t now_ms, int64_t most)
+{
+    int64_t now_us = clock_mono_us();
+    for (struct request *r = p->oldest; r && now_us - r->received_us >= TRYING_AFTER_US;
+         r = r->newer)
+        if (!r->trying_sent) {
+            r->trying_sent = true;
+            answer_trying(p, r);
+        }
+    return invites_tick(p->invites, &p->config.net, now_ms, most);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way of a SIP message through the service, in order, for one thread:
+//
+//   pipeline_take()       parse -> match a transaction -> gates -> authenticate -> an op for the
+//   store pipeline_submit()     all ops of this batch at once pipeline_completed()  durable:
+//   decision -> response
+//
+// What needs no commit is answered inside pipeline_take() and does not wait for the batch.
+#pragma once
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/reason.h"
+#include "service/auth/digest.h"
+#include "service/auth/nonce.h"
+#include "service/request.h"
+#include "service/settings.h"
+#include "store/attempts.h"
+#include "store/bans.h"
+
+// Longest response; over UDP a datagram holds no more.
+#define REPLY_MAX    65000
+#define DOMAIN_CACHE 8
+
+// What the pipeline asks of the sockets.
+struct pipeline_net {
+    // Sends the response on the request's flow; `to` matters on UDP. `bytes` stay until the end of
+    // the batch where `kept`, else they must be copied or sent now.
+    void (*send)(void *arg, const struct flow *flow, const struct address *to, struct slice bytes,
+                 bool kept);
+    void (*authenticated)(void *arg, const struct flow *flow);
+    uint64_t (*flow_token)(void *arg, const struct flow *flow);
+    void *arg;
+};
+
+struct pipeline_config {
+    struct store *store;
+    struct attempts *attempts;
+    struct bans *bans;
+    struct request_pool *pool;
+    struct pipeline_net net;
+    size_t transaction_memory;
+    size_t pending_max;
+    struct nonce_config nonces;
+    // Completions are there: wakes the loop. Called on the store's writer thread.
+    void (*wake)(void *arg);
+    void *wake_arg;
+};
+
+struct invites;
+
+struct pipeline {
+    struct pipeline_config config;
+    const struct sip_settings *settings;
+    struct store_port *port;
+    struct store_reader *reader;
+    bool snapshot; // the reader has one
+    struct txns *txns;
+    struct nonces *nonces;
+    struct digest_engine *engine;
+    struct invites *invites;
+    struct hash_key tag_key;
+    struct log_gate failure_gate;
+    int64_t now_ms; // of this batch
+
+    struct request *oldest, *newest; // pending
+    size_t n_pending;
+    struct store_op *first, *last; // to be submitted
+    size_t n_ops;
+
+    // Domains by host name, of this snapshot
+    struct domain_slot {
+        struct slice host;
+        struct domain domain;
+    } domains[DOMAIN_CACHE];
+    size_t n_domains;
+
+    char reply[REPLY_MAX];
+};
+
+// 0, or -1 with a sentence. The settings are the caller's and stay until others are given.
+int pipeline_open(struct pipeline *p, const struct pipeline_config *config,
+                  const struct sip_settings *settings, char *why, size_t why_size);
+void pipeline_close(struct pipeline *p); // nothing may be pending
+
+// The request is the pipeline's from here on.
+void pipeline_take(struct pipeline *p, struct request *r);
+// Ends the snapshot of this batch and submits its ops.
+void pipeline_submit(struct pipeline *p);
+void pipeline_completed(struct pipeline *p);
+// Once per round of the loop: 100s and retransmissions that are due. Returns ms until the next, at
+// most `most`.
+int64_t pipeline_tick(struct pipeline *p, int64_t now_ms, int64_t most);
+
+// ---- Between the pipeline's own files
+// ---------------------------------------------------------------
+
+// The snapshot of this batch; false when the store cannot be read.
+bool pipeline_snapshot(struct pipeline *p);
+// A host name of a URI as a domain of ours: by name or alias, or the default domain where it is an
+// address of ours. NULL when it is foreign. Lives until the end of the batch.
+const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *uri,
+                                     const struct flow *flow);
+
+// answer.c
+// Builds, keeps and sends a response without more than the usual headers; `reason` is of a
+// REGISTER.
+void answer_plain(struct pipeline *p, struct request *r, unsigned status, const char *phrase);
+void answer_fault(struct pipeline *p, struct request *r, const struct sip_fault *fault);
+void answer_options(struct pipeline *p, struct request *r);
+// Require has an option tag that is not known here.
+bool answer_requires_unknown(const struct sip_request *sip);
+void answer_unsupported(struct pipeline *p, struct request *r);
+void answer_unavailable(struct pipeline *p, struct request *r);
+void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
+                      bool stale);
+void answer_registered(struct pipeline *p, struct request *r);
+void answer_refused(struct pipeline *p, struct request *r);
+void answer_trying(struct pipeline *p, struct request *r);
+void answer_moved(struct pipeline *p, struct request *r, const struct binding_set *bindings);
+
+// authenticate.c
+enum auth_verdict { AUTH_GOOD, AUTH_CHALLENGE, AUTH_FORBIDDEN, AUTH_UNAVAILABLE };
+struct auth_outcome {
+    enum auth_verdict verdict;
+    enum reason reason;
+    bool stale;
+    bool known;       // the To user exists
+    struct user user; // where GOOD; of the snapshot
+    int64_t nonce_time_ms;
+};
+// The To user `key` of `domain`. Fills r->auth_info where GOOD.
+void authenticate(struct pipeline *p, struct request *r, const struct domain *domain,
+                  struct slice key, struct auth_outcome *out);
+
+// redirect.c
+void redirect(struct pipeline *p, struct request *r);
+
+// report.c
+// One attempt with its outcome: metric, log line, ring of attempts. The AoR is op.domain,
+// op.username of the request (empty where none was found).
+void report_register(struct pipeline *p, struct request *r, unsigned status, enum reason reason,
+                     bool known, const char *detail);
