@@ -31,7 +31,8 @@ int pipeline_open(struct pipeline *p, const struct pipeline_config *config,
     p->nonces = nonces_open(&config->nonces);
     p->engine = digest_engine_open();
     p->invites = invites_open();
-    if (!p->txns || !p->nonces || !p->invites) {
+    p->abuse = abuse_open(config->bans);
+    if (!p->txns || !p->nonces || !p->invites || !p->abuse) {
         snprintf(why, why_size, "not enough memory for transactions and nonces");
     } else if (!p->engine) {
         snprintf(why, why_size, "OpenSSL offers neither MD5 nor SHA-256");
@@ -52,12 +53,14 @@ void pipeline_close(struct pipeline *p)
     if (p->port)
         store_port_close(p->port);
     invites_close(p->invites);
+    abuse_close(p->abuse);
     digest_engine_close(p->engine);
     nonces_close(p->nonces);
     txns_close(p->txns);
     p->reader = NULL;
     p->port = NULL;
     p->invites = NULL;
+    p->abuse = NULL;
     p->engine = NULL;
     p->nonces = NULL;
     p->txns = NULL;
@@ -212,6 +215,47 @@ static void unpend(struct pipeline *p, struct request *r)
     p->n_pending--;
 }
 
+bool pipeline_admit(struct pipeline *p, const struct address *source)
+{
+    switch (abuse_admit(p->abuse, p->settings, source, p->now_ms)) {
+    case ABUSE_BANNED:
+        metric_add(METRIC_DROPPED, DROP_BANNED, 1);
+        return false;
+    case ABUSE_RATE: {
+        char text[ADDRESS_TEXT_MAX];
+        struct buf b = buf_over(text, sizeof text);
+        address_print(&b, source);
+        metric_add(METRIC_DROPPED, DROP_RATE, 1);
+        limit_reached(LIMIT_ABUSE_REQUESTS, buf_slice(&b));
+        return false;
+    }
+    case ABUSE_PASS:
+        return true;
+    }
+    return true;
+}
+
+// Behind an edge proxy all phones share one address: limits go by the one that the proxy saw.
+static void find_origin(struct pipeline *p, struct request *r)
+{
+    r->origin = r->flow.remote;
+    if (r->sip.n_vias > 1 && networks_contain(&p->settings->exempt, &r->flow.remote))
+        address_parse(r->sip.via[1].received, &r->origin);
+}
+
+// Failures count towards a ban; a challenge and an expired nonce are none.
+static void judge(struct pipeline *p, struct request *r, const struct auth_outcome *auth)
+{
+    uint64_t aor = abuse_aor_hash(p->abuse, r->op.domain, r->op.username);
+    if (auth->verdict == AUTH_GOOD) {
+        if (abuse_succeeded(p->abuse, p->settings, &r->origin, aor, p->now_ms))
+            report_success_after_failures(p, r);
+    } else if (auth->verdict != AUTH_UNAVAILABLE && auth->reason != REASON_CHALLENGED &&
+               auth->reason != REASON_STALE_NONCE) {
+        abuse_failed(p->abuse, p->settings, &r->origin, aor, auth->reason, p->now_ms);
+    }
+}
+
 // True when the request waits for the store; false when it has been answered.
 static bool take_register(struct pipeline *p, struct request *r)
 {
@@ -224,6 +268,7 @@ static bool take_register(struct pipeline *p, struct request *r)
     r->op.domain = arena_copy(&r->arena, domain->name);
     r->op.username = key;
     authenticate(p, r, domain, key, &auth);
+    judge(p, r, &auth);
     switch (auth.verdict) {
     case AUTH_CHALLENGE:
         answer_challenge(p, r, domain, auth.stale);
@@ -365,6 +410,9 @@ static bool take_request(struct pipeline *p, struct request *r)
     metric_add(METRIC_REQUESTS, r->sip.method, 1);
     if (p->n_domains > DOMAIN_CACHE - DOMAINS_OF_ONE_REQUEST)
         p->n_domains = 0;
+    find_origin(p, r);
+    if (!address_same_host(&r->origin, &r->flow.remote) && !pipeline_admit(p, &r->origin))
+        return false;
     txn_key_make(p->txns, &r->sip, &r->flow, &r->pending);
     if (r->sip.method == SIP_ACK) {
         invites_acknowledged(p->invites, &r->pending.key);
@@ -400,7 +448,7 @@ void pipeline_take(struct pipeline *p, struct request *r)
     struct sip_fault fault = {0};
     bool pending = false;
     r->pipeline = p;
-    r->trying_sent = r->after_failures = false;
+    r->trying_sent = false;
     r->auth_info = SLICE_NONE;
     switch (sip_parse(r->bytes, &r->arena, &r->sip, &fault)) {
     case SIP_PARSED:

@@ -13,6 +13,7 @@
 #include "base/reason.h"
 #include "service/auth/digest.h"
 #include "service/auth/nonce.h"
+#include "service/abuse.h"
 #include "service/request.h"
 #include "service/settings.h"
 #include "store/attempts.h"
@@ -59,6 +60,7 @@ struct pipeline {
     struct nonces *nonces;
     struct digest_engine *engine;
     struct invites *invites;
+    struct abuse *abuse;
     struct hash_key tag_key;
     struct log_gate failure_gate;
     int64_t now_ms; // of this batch
@@ -83,6 +85,8 @@ int pipeline_open(struct pipeline *p, const struct pipeline_config *config,
                   const struct sip_settings *settings, char *why, size_t why_size);
 void pipeline_close(struct pipeline *p); // nothing may be pending
 
+// May this source be heard? Before the parse, so that what is shut out costs little.
+bool pipeline_admit(struct pipeline *p, const struct address *source);
 // The request is the pipeline's from here on.
 void pipeline_take(struct pipeline *p, struct request *r);
 // Ends the snapshot of this batch and submits its ops.
@@ -141,3 +145,5 @@ void redirect(struct pipeline *p, struct request *r);
 // op.username of the request (empty where none was found).
 void report_register(struct pipeline *p, struct request *r, unsigned status, enum reason reason,
                      bool known, const char *detail);
+// Right credentials after wrong ones: somebody has guessed a password, or found it again.
+void report_success_after_failures(struct pipeline *p, struct request *r);

@@ -72,3 +72,9 @@ void report_register(struct pipeline *p, struct request *r, unsigned status, enu
     log_failure(p, r, status, reason, detail);
     remember(p, r, status, reason, known, detail);
 }
+
+void report_success_after_failures(struct pipeline *p, struct request *r)
+{
+    metric_add(METRIC_SECURITY_EVENTS, REASON_SUCCESS_AFTER_FAILURES, 1);
+    log_failure(p, r, 200, REASON_SUCCESS_AFTER_FAILURES, NULL);
+}

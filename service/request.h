@@ -28,8 +28,9 @@ struct request {
 
     struct pipeline *pipeline;
     struct flow flow;
-    int64_t received_us; // clock_mono_us()
-    struct slice bytes;  // inline_bytes or heap
+    struct address origin; // who is limited and banned: the source, or the phone behind a proxy
+    int64_t received_us;   // clock_mono_us()
+    struct slice bytes;    // inline_bytes or heap
     char *heap;
     struct arena arena;
     struct sip_request sip;

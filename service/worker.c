@@ -70,6 +70,10 @@ static uint64_t net_flow_token(void *arg, const struct flow *flow)
 static void take(void *arg, struct request *r)
 {
     struct worker *w = arg;
+    if (!pipeline_admit(&w->pipeline, &r->flow.remote)) {
+        request_give(&w->pool, r);
+        return;
+    }
     if (r->flow.transport == TRANSPORT_UDP && stun_is(r->bytes)) {
         char answer[STUN_ANSWER_MAX];
         size_t n = stun_answer(r->bytes, &r->flow.remote, answer);
