@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Anything at all may arrive on any port: the sender gets 400 or nothing, and the service goes on."""
+import os
+import random
+import socket
+
+import pytest
+
+from sip import Wire, hostport, token
+
+TORTURE = os.path.join(os.path.dirname(__file__), "..", "vectors")
+
+
+def still_works(server, phones, **options):
+    phone = phones(server, **options)
+    assert phone.register().status == 200
+    assert phone.unregister().status == 200
+
+
+def mutations(text, seed, count):
+    generator = random.Random(seed)
+    for _ in range(count):
+        data = bytearray(text)
+        for _ in range(generator.randint(1, 6)):
+            at = generator.randrange(len(data))
+            what = generator.randrange(4)
+            if what == 0:
+                data[at] = generator.randrange(256)
+            elif what == 1:
+                del data[at:at + generator.randint(1, 40)]
+            elif what == 2:
+                data[at:at] = data[at:at + 30] * generator.randint(1, 20)
+            else:
+                data[at:at] = generator.choice([b"\0", b"%00", b"\r\n", b"\r\n ", b'"', b"<", b",", b";=", b"\xff"])
+            if not data:
+                data = bytearray(b"x")
+        yield bytes(data)
+
+
+def test_datagrams_of_any_kind_do_no_harm(rollcall, phones):
+    phone = phones(rollcall)
+    phone.register()
+    valid = phone.sent.encode()
+    wire = Wire(rollcall.udp)
+    try:
+        for size in (0, 1, 2, 3, 4, 20, 1500, 9000, 65507):
+            wire.send(b"\0" * size)
+            wire.send(os.urandom(size))
+        for data in mutations(valid, 1, 1500):
+            wire.send(data[:60000])
+            wire.socket.setblocking(False)
+            try:
+                wire.socket.recv(65536)
+            except BlockingIOError:
+                pass
+            wire.socket.setblocking(True)
+    finally:
+        wire.close()
+    rollcall.alive()
+    assert len(rollcall.api.bindings("alice")) <= 10
+    still_works(rollcall, phones)
+
+
+def test_streams_of_any_kind_do_no_harm(rollcall, phones):
+    phone = phones(rollcall, transport="tcp")
+    phone.register()
+    valid = phone.sent.encode()
+    for data in mutations(valid, 2, 150):
+        wire = Wire(rollcall.tcp, "tcp")
+        try:
+            wire.send(data)
+            wire.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            wire.close()
+    rollcall.alive()
+    still_works(rollcall, phones, transport="tcp")
+
+
+def test_anything_at_the_http_port_does_no_harm(rollcall):
+    for data in (b"", b"\0" * 100, os.urandom(5000), b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"/" * 20000,
+                 b"REGISTER sip:example.com SIP/2.0\r\n\r\n", b"GET /v1/%zz%00%ff HTTP/1.1\r\nHost: a\r\n\r\n",
+                 b"PUT /v1/domains/x HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+                 b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5000 + b"\r\n"):
+        with socket.create_connection(rollcall.http, 10) as stream:
+            try:
+                stream.sendall(data)
+                stream.shutdown(socket.SHUT_WR)
+                stream.recv(65536)
+            except OSError:
+                pass
+    assert rollcall.api.get("/readyz").status == 200
+
+
+@pytest.mark.parametrize("change,why", [
+    (("CSeq: 1 REGISTER", "CSeq: 1 INVITE"), "CSeq"),
+    (("CSeq: 1 REGISTER", "CSeq: 4294967296 REGISTER"), "CSeq"),
+    (("CSeq: 1 REGISTER", "CSeq: one REGISTER"), "CSeq"),
+    (("Content-Length: 0", "Content-Length: 500"), "Content-Length"),
+    (("Content-Length: 0", "Content-Length: -1"), "Content-Length"),
+    (("Max-Forwards: 70\r\n", "Call-ID: second\r\n"), "Call-ID"),
+    (("From: ", "Frrm: "), "From"),
+    (("To: <sip:alice@example.com>", "To: <sip:alice@example.com"), "To")])
+def test_rfc3261_8_2_a_malformed_request_is_400_that_names_the_fault(phone, change, why):
+    text = phone.build()
+    assert change[0] in text
+    answer = phone.wire.exchange(text.replace(*change))
+    assert answer.status == 400
+    assert why.lower() in answer.reason.lower()
+
+
+def test_a_contact_list_without_end_is_refused(rollcall, phones):
+    phone = phones(rollcall)
+    phone.take_challenge(phone.send())
+    answer = phone.register(["<sip:a%d@192.0.2.1>" % n for n in range(300)])
+    assert answer.status in (403, 513)
+    answer = phone.register([",".join("<sip:a%d@192.0.2.1>" % n for n in range(1500))])
+    assert answer.status in (403, 513)
+    assert rollcall.api.bindings("alice") == []
+
+
+def test_a_header_line_of_4_kb_is_taken(phone):
+    params = ";".join("p%d=%s" % (n, "x" * 120) for n in range(30))
+    answer = phone.register(["<%s>;%s" % (phone.contact, params)])
+    assert answer.status == 200
+    assert answer.contacts()[phone.contact]["p29"] == "x" * 120
+
+
+def test_no_answer_leaves_for_a_spoofed_via_with_a_hostile_sent_by(rollcall, phone):
+    """Responses go where the request came from; a Via cannot aim them (no rport: its port only)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
+        victim.bind(("127.0.0.2", 0))
+        victim.settimeout(0.5)
+        host, port = victim.getsockname()
+        answer = phone.send(via="SIP/2.0/UDP %s;branch=z9hG4bK%s;rport" % (hostport((host, port)), token()))
+        assert answer.status == 401
+        with pytest.raises(TimeoutError):
+            victim.recv(1000)
