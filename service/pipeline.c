@@ -97,7 +97,10 @@ const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *u
                                      const struct flow *flow)
 {
     struct address a;
-    const struct domain *domain = cached_domain(p, uri->host);
+    struct slice host = uri->host;
+    if (host.n > 2 && host.p[0] == '[')
+        host = slice_of(host.p + 1, host.n - 2); // an alias that is an IPv6 address has no brackets
+    const struct domain *domain = cached_domain(p, host);
     if (!domain && sip_uri_address(uri, &a) && address_same_host(&a, &flow->local))
         domain = cached_domain(p, slice_str(p->settings->default_domain));
     return domain && !domain->closing ? domain : NULL;

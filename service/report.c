@@ -68,8 +68,11 @@ void report_register(struct pipeline *p, struct request *r, unsigned status, enu
             remember(p, r, status, reason, known, detail);
         return;
     }
-    metric_add(METRIC_SECURITY_EVENTS, (unsigned)reason, 1);
-    log_failure(p, r, status, reason, detail);
+    // An expired nonce is the everyday way to a new one: shown to whoever asks, but no event
+    if (reason != REASON_STALE_NONCE) {
+        metric_add(METRIC_SECURITY_EVENTS, (unsigned)reason, 1);
+        log_failure(p, r, status, reason, detail);
+    }
     remember(p, r, status, reason, known, detail);
 }
 
