@@ -107,7 +107,6 @@ tier_lint() {
 tier_asan() {
     export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1
     export UBSAN_OPTIONS=print_stacktrace=1
-    export ROLLCALL_TEST_ENV=ROLLCALL_PROCESS_SECCOMP=false
     build asan-ubsan build-asan
     local code=0
     run_unit build-asan || code=1
@@ -117,7 +116,6 @@ tier_asan() {
 
 tier_tsan() {
     export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1
-    export ROLLCALL_TEST_ENV=ROLLCALL_PROCESS_SECCOMP=false
     build tsan build-tsan
     local code=0
     run_unit build-tsan || code=1

@@ -14,9 +14,6 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ROLLCALL_BINARY", str(SOURCE / "build" / "rollcall"))
 ADMIN, READ = "admin-token-of-the-tests", "read-token-of-the-tests"
-# Settings for every process of a run: the sanitizers' runtimes need more system calls than the filter
-# lets through.
-EVERYWHERE = dict(word.split("=", 1) for word in os.environ.get("ROLLCALL_TEST_ENV", "").split())
 PATIENCE = 30.0
 
 Reply = collections.namedtuple("Reply", "status headers body json")
@@ -109,7 +106,6 @@ class Rollcall:
 
     def environment(self):
         keep = {k: v for k, v in os.environ.items() if not k.startswith("ROLLCALL_")}
-        keep.update(EVERYWHERE)
         return dict(keep, **{k: v for k, v in self.env.items() if v is not None})
 
     def start(self, ready=True):
