@@ -5,7 +5,7 @@
 # $RESULTS, its own folder; tests/summary.py adds them all up. A tier that leaves nothing counts as
 # one test by its exit code, and one that fails hides no other.
 
-SHORT_TIERS="unit integration checks"
+SHORT_TIERS="unit integration tools checks"
 LONG_TIERS="clang lint asan tsan crash model fuzz parse_cost"
 # A file tests/tiers.d/NAME.sh may define tier_NAME and add it to a list.
 for more in tests/tiers.d/*.sh; do
@@ -73,6 +73,10 @@ tier_unit() {
 tier_integration() {
     build release build
     run_integration build -m "not long"
+}
+
+tier_tools() {
+    "$PYTHON" -m pytest -q -p no:cacheprovider --junitxml="$RESULTS/tools.xml" tests/tools
 }
 
 tier_checks() {
