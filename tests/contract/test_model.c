@@ -47,6 +47,12 @@ static struct slice user_name(char *out, int user)
 
 // ---- Operations -------------------------------------------------------------------------------
 
+// Changes now and then, so that some refreshes are more than a new time.
+static const char *phone(uint32_t cseq)
+{
+    return cseq % 5 ? "Phone" : "Phone 2";
+}
+
 static void fill_reg(struct run *r, size_t i, const struct m_op *op)
 {
     struct reg *reg = &r->regs[i];
@@ -54,6 +60,7 @@ static void fill_reg(struct run *r, size_t i, const struct m_op *op)
     *reg = (struct reg){.star = op->kind == M_STAR,
                         .same = op->kind == M_SAME,
                         .refuse = op->kind == M_REFUSE,
+                        .user_agent = phone(op->cseq),
                         .cseq = op->cseq};
     for (int c = 0; op->kind == M_REGISTER && c < M_CONTACTS; c++)
         if (op->ends[c] >= 0)
@@ -102,6 +109,7 @@ static void compare_bindings(struct m_user *u, const struct binding_set *set)
         assert_int_equal(b->registered_at_ms, want->registered_at);
         assert_int_equal(b->refreshed_at_ms, want->refreshed_at);
         assert_int_equal(b->cseq, want->cseq);
+        assert_true(slice_eq(b->user_agent, slice_str(phone(want->cseq))));
         assert_int_equal(b->transport, c % 2 ? TRANSPORT_TCP : TRANSPORT_UDP);
         assert_true(b->id != 0);
         if (want->id)
