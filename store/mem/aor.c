@@ -144,12 +144,15 @@ enum store_status aor_op(struct tx *tx, struct store_op *op)
     case DECIDE_SAME:
         next = current;
         break;
+    case DECIDE_DELETE:
+        next.n = 0;
+        // fall through
     case DECIDE_WRITE:
         st = decided(tx, old, &next);
         break;
     case DECIDE_NOMEM:
         return STORE_NOMEM;
-    default:
+    case DECIDE_REFUSE:
         return STORE_REFUSED;
     }
     if (st == STORE_OK)

@@ -86,6 +86,8 @@ static enum store_status op_user(struct tx *tx, struct store_op *op)
     size_t at = snapshot_domain(tx->snap, op->domain, &there);
     if (!there || tx->snap->domains[at]->d.closing)
         return STORE_NOT_FOUND;
+    if (op->username.n == 0 || op->username.n > USERNAME_MAX)
+        return STORE_TOO_LARGE;
     struct domain *domain = &tx->snap->domains[at]->d;
     at = snapshot_user(tx->snap, op->domain, op->username, &there);
     struct object *old = there ? tx->snap->users[at] : NULL;
@@ -202,7 +204,9 @@ static enum store_status op_domain(struct tx *tx, struct store_op *op, bool *wai
     bool there;
     size_t at = snapshot_domain(tx->snap, op->domain, &there);
     struct object *old = there ? tx->snap->domains[at] : NULL;
-    struct domain next = {0};
+    struct domain next = {.name = op->domain};
+    if (op->domain.n == 0 || op->domain.n > DOMAIN_NAME_MAX)
+        return STORE_TOO_LARGE;
     if (old)
         next = old->d;
     enum store_status st = STORE_OK;

@@ -212,6 +212,39 @@ static void the_longest_names_are_taken(void **state)
     assert_int_equal(got.bindings.n, 1);
 }
 
+static void a_name_that_is_too_long_or_empty_is_refused(void **state)
+{
+    struct world *w = *state;
+    char name[DOMAIN_NAME_MAX + 1];
+    memset(name, 'n', sizeof name);
+    struct domain want = {0};
+    struct user_put put = {0};
+    struct store_op op;
+    assert_int_equal(put_domain_as(w, slice_of(name, sizeof name), &want, &op), STORE_TOO_LARGE);
+    assert_int_equal(put_domain_as(w, SLICE(""), &want, &op), STORE_TOO_LARGE);
+    put_domain(w, DOMAIN);
+    assert_int_equal(put_user_as(w, DOMAIN, slice_of(name, USERNAME_MAX + 1), &put, &op),
+                     STORE_TOO_LARGE);
+    assert_int_equal(put_user_as(w, DOMAIN, SLICE(""), &put, &op), STORE_TOO_LARGE);
+    assert_int_equal(counts(w).users, 0);
+}
+
+static void a_name_or_alias_belongs_to_one_domain(void **state)
+{
+    struct world *w = *state;
+    struct domain want = {.n_aliases = 1, .aliases = {SLICE("sip.example.com")}};
+    struct store_op op;
+    assert_int_equal(put_domain_as(w, DOMAIN, &want, &op), STORE_OK);
+    assert_int_equal(put_domain_as(w, SLICE("example.org"), &want, &op), STORE_CONFLICT);
+    want.aliases[0] = DOMAIN;
+    assert_int_equal(put_domain_as(w, SLICE("example.org"), &want, &op), STORE_CONFLICT);
+    want.n_aliases = 0;
+    assert_int_equal(put_domain_as(w, SLICE("sip.example.com"), &want, &op), STORE_CONFLICT);
+    assert_int_equal(counts(w).domains, 1);
+    assert_int_equal(put_domain_as(w, DOMAIN, &want, &op), STORE_OK); // lets the alias go
+    assert_int_equal(put_domain_as(w, SLICE("sip.example.com"), &want, &op), STORE_OK);
+}
+
 // Names in the order of (domain, key), "domain/user" each; returns how many.
 static size_t walk(struct world *w, char names[][80], size_t max)
 {
@@ -403,6 +436,8 @@ int main(void)
         EACH(same_and_refuse_write_nothing),
         EACH(remove_bindings_takes_them_in_the_same_transaction),
         EACH(the_longest_names_are_taken),
+        EACH(a_name_that_is_too_long_or_empty_is_refused),
+        EACH(a_name_or_alias_belongs_to_one_domain),
         EACH(a_walk_goes_in_order_of_domain_and_user),
         EACH(a_walk_survives_what_is_made_and_deleted_meanwhile),
         EACH(users_and_domains_are_counted),

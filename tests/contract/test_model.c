@@ -16,7 +16,7 @@
 #include "tests/contract/model.h"
 #include "tests/contract/model_events.h"
 
-#define SLACK 64 // records beyond twice the live ones
+#define SLACK 128 // records beyond twice the live ones: what a batch or two leave behind
 
 // The table as it was before the batch on its way, which is in `pending`. A kill may come while one
 // copy is written, so there are two.
@@ -207,11 +207,13 @@ static void compare_aor(struct run *r, const struct user *user, struct m_user *u
     assert_int_equal(glance.registered, got.bindings.n > 0);
     assert_int_equal(glance.version, got.version);
     assert_int_equal(glance.next_expiry_ms, got.next_expiry_ms);
-    if (u->version && !u->touched)
+    // What a poll is told apart by. An AoR without bindings may have been forgotten altogether.
+    bool known = got.bindings.n > 0 && u->version;
+    if (known && !u->touched)
         assert_int_equal(got.version, u->version);
-    if (u->presence && !u->moved)
+    if (known && !u->moved)
         assert_int_equal(got.presence, u->presence);
-    if (u->presence && u->moved)
+    if (known && u->moved)
         assert_true(got.presence > u->presence);
     u->version = got.version;
     u->presence = got.presence;
