@@ -482,6 +482,68 @@ static void a_submission_beyond_the_queue_takes_none(void **state)
     free(ops);
 }
 
+// Reads alice while the test writes: both contacts with one CSeq, and never an older one than
+// before.
+struct spy {
+    struct world *w;
+    _Atomic bool stop;
+    size_t looks, halves, steps_back, losses;
+};
+
+static void *spy_on_alice(void *arg)
+{
+    struct spy *spy = arg;
+    struct store_reader *r;
+    struct arena arena;
+    struct user u;
+    uint32_t last = 0;
+    arena_init(&arena, NULL, 0, 1 << 20);
+    if (store_reader_open(spy->w->s, &r) != 0)
+        return NULL;
+    while (!spy->stop) {
+        struct aor_state got;
+        if (store_reader_begin(r) != STORE_OK)
+            continue;
+        if (store_user_find(r, DOMAIN, ALICE, &u) == STORE_OK &&
+            store_bindings_find(r, &u, T0, &arena, &got) == STORE_OK) {
+            const struct binding *b = got.bindings.items;
+            spy->looks++;
+            spy->losses += got.bindings.n == 0;
+            spy->halves += got.bindings.n == 1 || (got.bindings.n == 2 && b[0].cseq != b[1].cseq);
+            spy->steps_back += got.bindings.n > 0 && b[0].cseq < last;
+            last = got.bindings.n ? b[0].cseq : last;
+        }
+        store_reader_end(r);
+        arena_reset(&arena);
+    }
+    store_reader_close(r);
+    return NULL;
+}
+
+static void a_reader_never_sees_half_a_register_nor_an_older_one(void **state)
+{
+    struct world *w = *state;
+    with_alice(w);
+    put_user(w, DOMAIN, SLICE("bob"));
+    struct reg reg = {.want = {{"sip:a@192.0.2.1", T0 + MINUTE}, {"sip:b@192.0.2.2", T0 + MINUTE}}};
+    struct store_op op;
+    struct spy spy = {.w = w};
+    pthread_t t;
+    assert_int_equal(reg_do(w, ALICE, &reg, &op), STORE_OK);
+    assert_int_equal(pthread_create(&t, NULL, spy_on_alice, &spy), 0);
+    for (reg.cseq = 1; reg.cseq < 2000; reg.cseq++) {
+        world_fresh(w);
+        assert_int_equal(reg_do(w, ALICE, &reg, &op), STORE_OK);
+        if (reg.cseq % 3 == 0) // moves the log's end along
+            assert_int_equal(reg_do(w, SLICE("bob"), &reg, &op), STORE_OK);
+    }
+    spy.stop = true;
+    pthread_join(t, NULL);
+    assert_int_equal(spy.halves, 0);
+    assert_int_equal(spy.steps_back, 0);
+    assert_int_equal(spy.losses, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +561,7 @@ int main(void)
         EACH(a_record_beyond_its_bound_is_too_large_and_changes_nothing),
         EACH(ops_of_one_submission_are_done_in_order),
         EACH(a_submission_beyond_the_queue_takes_none),
+        EACH(a_reader_never_sees_half_a_register_nor_an_older_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
