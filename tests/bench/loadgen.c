@@ -278,11 +278,13 @@ static double process_cpu(long pid)
     size_t n = fread(line, 1, sizeof line - 1, f);
     fclose(f);
     line[n] = '\0';
-    const char *p = strrchr(line, ')');
-    unsigned long long user = 0, system = 0;
-    if (!p ||
-        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+    // The name may hold anything; behind its bracket utime and stime are the 12th and 13th field.
+    char *p = strrchr(line, ')');
+    for (unsigned field = 0; p && field < 12; field++)
+        p = strchr(p + 1, ' ');
+    if (!p)
         return 0;
+    unsigned long long user = strtoull(p, &p, 10), system = strtoull(p, NULL, 10);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
