@@ -46,10 +46,10 @@ struct config {
         struct slice default_domain;
         unsigned min_expires, default_expires, max_expires, max_bindings;
         struct networks redirect_from;
-        bool redirect_route;     // redirect_path: route
-        unsigned expires_jitter; // percent
+        bool redirect_route;                  // redirect_path: route
+        unsigned expires_jitter;              // percent
         unsigned nat_max_expires, flow_timer; // 0: none
-        bool closed_flow_mark;   // closed_flow: mark
+        bool closed_flow_mark;                // closed_flow: mark
         bool cseq_restart;
     } registrar;
     struct {
@@ -57,7 +57,7 @@ struct config {
         size_t n_algorithms;
         bool require_qop;
         unsigned nonce_lifetime, nonce_table;
-        struct slice secret;     // empty: the store's
+        struct slice secret; // empty: the store's
     } auth;
     struct {
         struct networks exempt;
@@ -71,16 +71,17 @@ struct config {
         enum log_level level;
         enum log_format format;
     } log;
-    char *memory;                // what the slices point into
 };
 
-// Called with one whole sentence a problem: "FILE:LINE: KEY: what is wrong", or "environment: KEY: ...".
+// Called with one whole sentence a problem: "FILE:LINE: KEY: what is wrong", or "environment: KEY:
+// ...".
 typedef void config_problem_fn(void *arg, bool error, const char *sentence);
 
 // Reads `path` (NULL: $ROLLCALL_CONFIG, else /etc/rollcall/rollcall.yaml where it is), then the
-// environment. Says every problem, not the first. NULL when one of them was an error. *source (may be
-// NULL) gets what was read, for the log; static or from the environment.
-struct config *config_load(const char *path, config_problem_fn *say, void *arg, const char **source);
+// environment. Says every problem, not the first. NULL when one of them was an error. *source (may
+// be NULL) gets what was read, for the log; static or from the environment.
+struct config *config_load(const char *path, config_problem_fn *say, void *arg,
+                           const char **source);
 // Wipes what is secret.
 void config_free(struct config *c);
 // Names of keys that differ and take effect only at a restart; says each.
