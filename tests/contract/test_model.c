@@ -209,8 +209,8 @@ static void compare_aor(struct run *r, const struct user *user, struct m_user *u
     assert_int_equal(glance.next_expiry_ms, got.next_expiry_ms);
     // What a poll is told apart by. An AoR without bindings may have been forgotten altogether.
     bool known = got.bindings.n > 0 && u->version;
-    if (known && !u->touched)
-        assert_int_equal(got.version, u->version);
+    if (known && u->touched) // without an update it may change too: a record that was moved
+        assert_true(got.version != u->version);
     if (known && !u->moved)
         assert_int_equal(got.presence, u->presence);
     if (known && u->moved)
