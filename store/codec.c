@@ -8,6 +8,7 @@
 //   incarnation         num
 //   last_registered_at  int, ms since 1970, 0 for never
 //   presence            num
+//   version             num
 //   n                   num, at most BINDINGS_MAX; 0 is a tombstone
 //   bindings            n times the fields of codec_put_binding()
 #include "store/codec.h"
@@ -62,6 +63,7 @@ void codec_put_aor(struct buf *b, const struct aor_record *r)
     enc_num(b, r->incarnation);
     enc_int(b, r->last_registered_at_ms);
     enc_num(b, r->presence);
+    enc_num(b, r->version);
     enc_num(b, r->set.n);
     for (size_t i = 0; i < r->set.n; i++)
         codec_put_binding(b, &r->set.items[i]);
@@ -76,6 +78,7 @@ static size_t get_aor_head(struct dec *d, struct aor_record *out)
     out->incarnation = dec_num(d);
     out->last_registered_at_ms = dec_int(d);
     out->presence = dec_num(d);
+    out->version = dec_num(d);
     if (out->domain.n > DOMAIN_NAME_MAX || out->key.n > USERNAME_MAX)
         d->bad = true;
     return (size_t)dec_upto(d, BINDINGS_MAX);

@@ -26,6 +26,7 @@ struct aor_record {
     uint64_t incarnation;          // of the user they belong to
     int64_t last_registered_at_ms; // 0 for never
     uint64_t presence;             // change number of the last coming or going
+    uint64_t version;              // sequence of the last update; a record moved keeps it
     struct binding_set set;
 };
 

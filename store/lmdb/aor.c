@@ -119,6 +119,7 @@ static enum store_status edit_end(struct edit *e, const struct binding_set *next
     bool was = e->now->record.set.n > 0, is = next->n > 0;
     r.set = *next;
     r.presence = e->presence;
+    r.version = b->state.seq + 1;
     r.last_registered_at_ms = last_registered_at_ms;
     for (size_t i = 0; i < next->n; i++)
         if (next->items[i].expires_at_ms < next_expiry_ms)
@@ -131,7 +132,7 @@ static enum store_status edit_end(struct edit *e, const struct binding_set *next
         edit_undo(e);
         return STORE_NOMEM;
     }
-    log_append(e->s, &e->now->at, bytes, next->n, next_expiry_ms);
+    log_append(e->s, &e->now->at, bytes, next->n, next_expiry_ms, r.version);
     b->state.registered += (uint64_t)is - (uint64_t)was;
     e->slot->counts.registered_users += (uint64_t)is - (uint64_t)was;
     if (b->state.change != e->saved.change && e->presence != e->now->record.presence) {

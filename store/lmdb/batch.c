@@ -104,7 +104,8 @@ static bool housekeeping(struct lmdb_store *s, size_t n_ops)
     uint64_t records = s->records + (uint64_t)b->records;
     size_t per = records > 4 * s->map->live + 4096 ? 8 : 3;
     log_trim(s, b->appended * per + (busy ? 16 : 1024));
-    changes_trim(s, b->added_events * 2 + (busy ? 16 : 1024));
+    // A store that is nearly full gives its oldest events up first.
+    changes_trim(s, b->added_events * 2 + (busy && !s->tight ? 16 : 1024));
     copy_mark(s);
     if (!s->writable && !b->rc)
         b->wrote = true; // a probe: does the disk take it again?
@@ -118,9 +119,13 @@ static void publish_map(struct lmdb_store *s)
     struct batch *b = &s->batch;
     for (size_t i = 0; i < b->n_pending; i++) {
         const struct pending *p = &b->pending[i];
+        const struct map_entry now = {.hash = p->hash,
+                                      .seq = p->seq,
+                                      .version = p->version,
+                                      .next_expiry_ms = p->next_expiry_ms,
+                                      .n = p->n};
         if (p->seq)
-            wheel_place(s->wheel,
-                        map_put(s->map, p->hash, p->old_seq, p->seq, p->n, p->next_expiry_ms));
+            wheel_place(s->wheel, map_put(s->map, p->old_seq, &now));
         else
             map_drop(s->map, p->hash, p->old_seq);
     }

@@ -5,6 +5,8 @@
 
 #include "store/lmdb/internal.h"
 
+#define CHANGES_TIGHT 256 // events kept while there is hardly any room
+
 bool events_reserve(struct batch *b, size_t n)
 {
     if (b->n_events + n <= b->events_cap)
@@ -55,6 +57,8 @@ void changes_trim(struct lmdb_store *s, size_t budget)
     MDB_cursor *c = NULL;
     MDB_val k, v;
     uint64_t max = s->config.changes_max;
+    if (s->tight && max > CHANGES_TIGHT)
+        max = CHANGES_TIGHT;
     for (; !b->rc && budget && s->n_changes + (uint64_t)b->changes > max; budget--) {
         if (!c && (b->rc = mdb_cursor_open(b->txn, s->changes, &c)) != 0)
             return;

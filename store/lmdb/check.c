@@ -84,7 +84,8 @@ static void check_record(struct check *c, struct slice k, struct slice v)
         fault_at(c, "no memory to check the record", seq);
         return;
     }
-    map_put(c->seen, hash, was, seq, n, next_expiry_ms);
+    const struct map_entry now = {.hash = hash, .seq = seq, .n = n};
+    map_put(c->seen, was, &now);
 }
 
 static void check_user(struct check *c, struct slice k, struct slice v)

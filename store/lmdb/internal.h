@@ -35,6 +35,7 @@ struct state {
 struct pending {
     uint64_t hash, old_seq; // 0: the AoR has no entry yet
     uint64_t seq;           // of its newest record; 0: dropped
+    uint64_t version;
     int64_t next_expiry_ms;
     uint32_t n;
     uint32_t chain; // index + 1 of the next one in the same bucket
@@ -167,7 +168,7 @@ bool log_encode(struct lmdb_store *s, const struct aor_record *r, struct slice *
 // Makes sure that log_append() needs no memory that may lack.
 bool log_reserve(struct lmdb_store *s, const struct aor_at *at);
 void log_append(struct lmdb_store *s, const struct aor_at *at, struct slice bytes, size_t n,
-                int64_t next_expiry_ms);
+                int64_t next_expiry_ms, uint64_t version);
 void log_trim(struct lmdb_store *s, size_t budget);
 bool log_wants_trim(const struct lmdb_store *s);
 struct pending *pending_add(struct lmdb_store *s, uint64_t hash, uint64_t old_seq);

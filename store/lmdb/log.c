@@ -103,12 +103,13 @@ bool log_reserve(struct lmdb_store *s, const struct aor_at *at)
 }
 
 void log_append(struct lmdb_store *s, const struct aor_at *at, struct slice bytes, size_t n,
-                int64_t next_expiry_ms)
+                int64_t next_expiry_ms, uint64_t version)
 {
     struct batch *b = &s->batch;
     uint64_t seq = ++b->state.seq;
     struct pending *p = pending_add(s, at->hash, at->seq);
     p->seq = seq;
+    p->version = version;
     p->n = (uint32_t)n;
     p->next_expiry_ms = next_expiry_ms;
     b->records++;
@@ -173,7 +174,7 @@ static bool trim_one(struct lmdb_store *s, uint64_t seq, struct slice bytes)
     if (!codec_glance_aor(copy, &r, &n, &next_expiry_ms, NULL))
         lmdb_fatal(s, "reading the oldest record of the log", MDB_CORRUPTED);
     if (n) {
-        log_append(s, &at, copy, n, next_expiry_ms);
+        log_append(s, &at, copy, n, next_expiry_ms, r.version);
         return true;
     }
     pending_add(s, hash, seq)->seq = 0;

@@ -99,9 +99,9 @@ struct map_entry *map_at(struct map *m, uint64_t hash, uint64_t seq)
     return NULL;
 }
 
-struct map_entry *map_put(struct map *m, uint64_t hash, uint64_t old_seq, uint64_t seq, uint32_t n,
-                          int64_t next_expiry_ms)
+struct map_entry *map_put(struct map *m, uint64_t old_seq, const struct map_entry *now)
 {
+    uint64_t hash = now->hash;
     struct map_shard *s = shard_of(m, hash);
     struct map_entry *e = old_seq ? map_at(m, hash, old_seq) : NULL;
     pthread_mutex_lock(&s->lock);
@@ -115,10 +115,10 @@ struct map_entry *map_put(struct map *m, uint64_t hash, uint64_t old_seq, uint64
         s->reserved--;
         m->entries++;
     }
-    m->live += (n > 0) - (uint64_t)(e->n > 0);
-    e->seq = seq;
-    e->n = n;
-    e->next_expiry_ms = next_expiry_ms;
+    m->live += (now->n > 0) - (uint64_t)(e->n > 0);
+    uint32_t due = e->due;
+    *e = *now;
+    e->due = due;
     pthread_mutex_unlock(&s->lock);
     return e;
 }

@@ -17,6 +17,7 @@
 struct map_entry {
     uint64_t hash;
     uint64_t seq;           // of its newest record; 0: the slot is empty
+    uint64_t version;       // the record's
     int64_t next_expiry_ms; // earliest expires_at of the record, INT64_MAX for a tombstone
     uint32_t due;           // second of its placement in the wheel, 0 for none; the writer's own
     uint32_t n;             // bindings of the record
@@ -52,10 +53,9 @@ bool map_reserve(struct map *m, uint64_t hash);
 void map_unreserve(struct map *m, uint64_t hash);
 // The entry of (hash, seq), NULL for none; valid until the next map_put or map_drop.
 struct map_entry *map_at(struct map *m, uint64_t hash, uint64_t seq);
-// Replaces the entry of (hash, old_seq), or adds one where old_seq is 0 (reserved before). `due`
-// is kept. Returns the entry.
-struct map_entry *map_put(struct map *m, uint64_t hash, uint64_t old_seq, uint64_t seq, uint32_t n,
-                          int64_t next_expiry_ms);
+// Replaces the entry of (now->hash, old_seq), or adds one where old_seq is 0 (reserved before).
+// `due` stays as it was. Returns the entry.
+struct map_entry *map_put(struct map *m, uint64_t old_seq, const struct map_entry *now);
 void map_drop(struct map *m, uint64_t hash, uint64_t seq);
 // Calls `each` for every entry with this hash and due.
 void map_each_due(struct map *m, uint64_t hash, uint32_t due,

@@ -32,12 +32,14 @@ static uint64_t free_pages(struct lmdb_store *s)
 void measure_file(struct lmdb_store *s, int64_t now_ms)
 {
     MDB_envinfo info;
-    if (now_ms - s->measured_ms < 1000 && now_ms >= s->measured_ms && s->measured_ms)
-        return;
-    s->measured_ms = now_ms;
     mdb_env_info(s->env, &info);
-    uint64_t pages = info.me_mapsize / s->page_size, free = free_pages(s);
+    uint64_t pages = info.me_mapsize / s->page_size;
     uint64_t room = pages / ROOM_SHARE > ROOM_LEAST ? pages / ROOM_SHARE : ROOM_LEAST;
+    bool near = pages - info.me_last_pgno - 1 < 2 * room;
+    if (!near && now_ms - s->measured_ms < 1000 && now_ms >= s->measured_ms && s->measured_ms)
+        return;
+    uint64_t free = free_pages(s);
+    s->measured_ms = now_ms;
     s->free_bytes = free * s->page_size;
     s->tight = pages - info.me_last_pgno - 1 + free < room;
 }

@@ -170,8 +170,8 @@ static void wait_published(struct lmdb_reader *r)
     }
 }
 
-// Copies the live bindings of the record, if it is this user's. False when it is another AoR's.
-static bool take_record(struct lmdb_reader *r, struct slice bytes, struct slice key,
+// Copies the live bindings of the record, if it is this AoR's.
+static void take_record(struct lmdb_reader *r, struct slice bytes, struct slice key,
                         const struct user *user, int64_t now_ms, struct arena *arena,
                         struct aor_state *out, enum store_status *status)
 {
@@ -179,17 +179,18 @@ static bool take_record(struct lmdb_reader *r, struct slice bytes, struct slice 
     if (!codec_peek_aor(bytes, &rec))
         lmdb_fatal(r->s, "reading bindings", MDB_CORRUPTED);
     if (!slice_eq(rec.domain, user->domain) || !slice_eq(rec.key, key))
-        return false;
+        return;
     *status = STORE_OK;
+    out->version = rec.version; // as a glance has it, which knows no incarnation
     if (rec.incarnation != user->incarnation)
-        return true;
+        return;
     struct slice copy = arena_copy(arena, bytes);
     enum codec_result got = copy.p ? codec_get_aor(copy, arena, &rec) : CODEC_NOMEM;
     if (got == CODEC_DAMAGED)
         lmdb_fatal(r->s, "reading bindings", MDB_CORRUPTED);
     if (got == CODEC_NOMEM) {
         *status = STORE_NOMEM;
-        return true;
+        return;
     }
     out->presence = rec.presence;
     if (rec.last_registered_at_ms)
@@ -197,12 +198,12 @@ static bool take_record(struct lmdb_reader *r, struct slice bytes, struct slice 
     out->bindings.items = rec.set.items;
     for (size_t i = 0; i < rec.set.n; i++) {
         const struct binding *x = &rec.set.items[i];
+        if (x->expires_at_ms <= now_ms)
+            continue;
         if (x->expires_at_ms < out->next_expiry_ms)
             out->next_expiry_ms = x->expires_at_ms;
-        if (x->expires_at_ms > now_ms)
-            rec.set.items[out->bindings.n++] = *x;
+        rec.set.items[out->bindings.n++] = *x;
     }
-    return true;
 }
 
 // One candidate. NOT_FOUND: another AoR's, or gone since the map was asked (*again).
@@ -221,8 +222,8 @@ static enum store_status try_candidate(struct lmdb_reader *r, uint64_t seq, stru
             return lmdb_status(r->s, rc);
         rc = mdb_get(txn, r->s->bindings, &k, &v);
     }
-    if (rc == 0 && take_record(r, slice_val(v), key, user, now_ms, arena, out, &status))
-        out->version = seq;
+    if (rc == 0)
+        take_record(r, slice_val(v), key, user, now_ms, arena, out, &status);
     *again = rc == MDB_NOTFOUND;
     if (txn == r->fresh)
         mdb_txn_reset(txn);
@@ -290,7 +291,7 @@ void lmdb_bindings_glance(struct store_reader *base, const struct user *user, in
         arena_reset(&arena);
         return;
     }
-    out->version = found[0].seq;
+    out->version = found[0].version;
     out->next_expiry_ms = found[0].next_expiry_ms;
     out->registered = found[0].n > 0 && found[0].next_expiry_ms > now_ms;
 }

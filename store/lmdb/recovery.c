@@ -34,7 +34,9 @@ static const char *scan_one(struct lmdb_store *s, MDB_txn *txn, uint64_t seq, st
     uint64_t old = older_record(s, txn, hash, &r);
     if (!old && !map_reserve(s->map, hash))
         return "does not fit into memory";
-    map_put(s->map, hash, old, seq, n, next_expiry_ms);
+    const struct map_entry now = {
+        .hash = hash, .seq = seq, .version = r.version, .next_expiry_ms = next_expiry_ms, .n = n};
+    map_put(s->map, old, &now);
     s->records++;
     if (seq > s->state.seq)
         s->state.seq = seq;
