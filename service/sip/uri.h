@@ -6,6 +6,9 @@
 #include "base/address.h"
 #include "base/slice.h"
 
+// Parameters, and headers, of one URI; more are refused, so that a comparison is bounded.
+#define URI_PARAMS_MAX 64
+
 enum uri_scheme { URI_SIP, URI_SIPS, URI_TEL, URI_OTHER };
 
 struct sip_uri {
