@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages cut from a stream by Content-Length (RFC 3261 sections 18.3 and 18.4), and the
+// keep-alives between them (RFC 5626 section 4.4.1).
+#include "service/sip/message.h"
+
+#include "service/sip/chars.h"
+
+#define HEADERS_MAX (SIP_HEADER_LINES_MAX * 512) // bytes of a header section that has not ended
+
+// The Content-Length of a header section; false where there is none, more than one, or no number.
+static bool content_length(struct slice head, uint64_t *out)
+{
+    bool found = false;
+    size_t at = slice_find(head, '\n') + 1; // behind the start line
+    while (at < head.n) {
+        struct slice rest = slice_from(head, at);
+        size_t end = slice_find(rest, '\n');
+        while (end + 1 < rest.n && char_blank(rest.p[end + 1])) // folded
+            end += 1 + slice_find(slice_from(rest, end + 1), '\n');
+        struct slice line = slice_upto(rest, end);
+        size_t colon = slice_find(line, ':');
+        struct slice name = slice_trim(slice_upto(line, colon));
+        at += end + 1;
+        if (colon == line.n ||
+            !(slice_ieq(name, SLICE("l")) || slice_ieq(name, SLICE("content-length"))))
+            continue;
+        if (found || !slice_to_u64(slice_trim(slice_from(line, colon + 1)), UINT32_MAX, out))
+            return false;
+        found = true;
+    }
+    return found;
+}
+
+// Where the header section ends (behind its empty line), or 0. Looks from *scanned on.
+static size_t headers_end(struct slice s, size_t *scanned)
+{
+    size_t from = *scanned > 3 ? *scanned - 3 : 0;
+    const char *at = s.n - from >= 4 ? memmem(s.p + from, s.n - from, "\r\n\r\n", 4) : NULL;
+    *scanned = s.n;
+    return at ? (size_t)(at - s.p) + 4 : 0;
+}
+
+// CRLFs before a message: a pair is a ping, a single one is noise once more has come behind it.
+static enum frame_status blank_lines(struct slice bytes, size_t *skip)
+{
+    if (bytes.p[0] == '\n') {
+        *skip = 1;
+        return FRAME_BLANK;
+    }
+    if (bytes.n < 2)
+        return FRAME_NEED_MORE;
+    if (bytes.p[1] != '\n')
+        return FRAME_BAD;
+    if (bytes.n == 2 || (bytes.n == 3 && bytes.p[2] == '\r'))
+        return FRAME_NEED_MORE; // half a ping?
+    bool ping = bytes.p[2] == '\r' && bytes.p[3] == '\n';
+    *skip = ping ? 4 : 2;
+    return ping ? FRAME_PING : FRAME_BLANK;
+}
+
+enum frame_status sip_frame(struct slice bytes, size_t max, size_t *scanned, size_t *skip,
+                            size_t *length)
+{
+    *skip = *length = 0;
+    if (bytes.n == 0)
+        return FRAME_NEED_MORE;
+    if (bytes.p[0] == '\r' || bytes.p[0] == '\n')
+        return blank_lines(bytes, skip);
+    size_t bound = max < HEADERS_MAX ? max : HEADERS_MAX;
+    size_t end = headers_end(bytes, scanned);
+    if (end == 0 && bytes.n < bound)
+        return FRAME_NEED_MORE;
+    uint64_t body;
+    if (end == 0 || end > bound || !content_length(slice_upto(bytes, end), &body) ||
+        body > max - end) {
+        *scanned = 0;
+        *length = end ? end : bytes.n; // what a 400 can be made from
+        return FRAME_BAD;
+    }
+    *length = end + (size_t)body;
+    if (bytes.n < *length) {
+        // The next look finds the end again at once: it begins right before it.
+        *scanned = end - 1;
+        *length = 0;
+        return FRAME_NEED_MORE;
+    }
+    *scanned = 0;
+    return FRAME_MESSAGE;
+}
