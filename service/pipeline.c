@@ -193,6 +193,8 @@ static void fill_register(struct pipeline *p, struct request *r, const struct au
     if (sip->n_vias > 1 && address_parse(sip->via[1].received, &r->reg.received))
         r->reg.received.port = sip->via[1].rport_value;
     r->policy = p->settings->registrar;
+    if (p->overloaded && r->policy.expires_jitter_percent < OVERLOAD_JITTER_PERCENT)
+        r->policy.expires_jitter_percent = OVERLOAD_JITTER_PERCENT;
     r->policy.jitter_seed = hash64_pair(p->tag_key, sip->call_id, sip->cseq_text);
 }
 
@@ -216,6 +218,23 @@ static void unpend(struct pipeline *p, struct request *r)
     *(r->older ? &r->older->newer : &p->oldest) = r->newer;
     *(r->newer ? &r->newer->older : &p->newest) = r->older;
     p->n_pending--;
+}
+
+static int64_t pending_age_ms(const struct pipeline *p)
+{
+    return p->oldest ? (clock_mono_us() - p->oldest->received_us) / 1000 : 0;
+}
+
+void pipeline_begin(struct pipeline *p)
+{
+    int64_t age = pending_age_ms(p);
+    bool was = p->overloaded;
+    p->overloaded = overload_update(&p->overload, age > p->age_ms ? age : p->age_ms, p->now_ms);
+    if (p->overloaded != was)
+        log_event(LOG_WARNING, p->overloaded ? "overloaded" : "overload_ended",
+                  p->overloaded ? "new challenges are refused, refreshes go first"
+                                : "all requests are taken again");
+    p->age_ms = 0;
 }
 
 bool pipeline_admit(struct pipeline *p, const struct address *source)
@@ -274,6 +293,11 @@ static bool take_register(struct pipeline *p, struct request *r)
     judge(p, r, &auth);
     switch (auth.verdict) {
     case AUTH_CHALLENGE:
+        if (p->overloaded && auth.reason == REASON_CHALLENGED) {
+            answer_unavailable(p, r);
+            report_register(p, r, 503, REASON_OVERLOADED, auth.known, NULL);
+            return false;
+        }
         answer_challenge(p, r, domain, auth.stale);
         report_register(p, r, 401, auth.reason, auth.known, NULL);
         return false;
@@ -289,7 +313,7 @@ static bool take_register(struct pipeline *p, struct request *r)
         break;
     }
     p->config.net.authenticated(p->config.net.arg, &r->flow);
-    if (p->n_pending >= p->config.pending_max) {
+    if (p->n_pending >= p->config.pending_max || pending_age_ms(p) > OVERLOAD_REFUSE_MS) {
         limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
         answer_unavailable(p, r);
         report_register(p, r, 503, REASON_OVERLOADED, true, NULL);

@@ -14,6 +14,7 @@
 #include "service/auth/digest.h"
 #include "service/auth/nonce.h"
 #include "service/abuse.h"
+#include "service/overload.h"
 #include "service/request.h"
 #include "service/settings.h"
 #include "store/attempts.h"
@@ -64,6 +65,9 @@ struct pipeline {
     struct hash_key tag_key;
     struct log_gate failure_gate;
     int64_t now_ms; // of this batch
+    int64_t age_ms; // of the oldest datagram of this batch when it was read
+    struct overload overload;
+    bool overloaded;
 
     struct request *oldest, *newest; // pending
     size_t n_pending;
@@ -87,6 +91,8 @@ void pipeline_close(struct pipeline *p); // nothing may be pending
 
 // May this source be heard? Before the parse, so that what is shut out costs little.
 bool pipeline_admit(struct pipeline *p, const struct address *source);
+// Before the first message of a batch: is it overloaded? p->now_ms is set.
+void pipeline_begin(struct pipeline *p);
 // The request is the pipeline's from here on.
 void pipeline_take(struct pipeline *p, struct request *r);
 // Ends the snapshot of this batch and submits its ops.

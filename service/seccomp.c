@@ -10,7 +10,8 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
 #define SANITIZED 1
 #endif
 #endif
@@ -21,12 +22,13 @@
 // Names, so that one list serves every architecture: what one does not have is passed over.
 static const char *const allowed[] = {
     // files: the store, configuration and tokens at a reload, backups, outcomes of an import
-    "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "_llseek",
-    "open", "openat", "close", "stat", "fstat", "lstat", "newfstatat", "fstatat64", "fstat64", "statx",
-    "statfs", "fstatfs", "access", "faccessat", "faccessat2", "ftruncate", "fallocate", "fsync",
-    "fdatasync", "msync", "sync_file_range", "fadvise64", "readahead", "flock", "fcntl", "fcntl64",
-    "getdents64", "readlink", "readlinkat", "unlink", "unlinkat", "rename", "renameat", "renameat2",
-    "mkdir", "mkdirat", "chmod", "fchmod", "fchmodat", "umask", "dup", "dup3", "pipe2", "getcwd",
+    "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek",
+    "_llseek", "open", "openat", "close", "stat", "fstat", "lstat", "newfstatat", "fstatat64",
+    "fstat64", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2", "ftruncate",
+    "fallocate", "fsync", "fdatasync", "msync", "sync_file_range", "fadvise64", "readahead",
+    "flock", "fcntl", "fcntl64", "getdents64", "readlink", "readlinkat", "unlink", "unlinkat",
+    "rename", "renameat", "renameat2", "mkdir", "mkdirat", "chmod", "fchmod", "fchmodat", "umask",
+    "dup", "dup3", "pipe2", "getcwd",
     // memory
     "mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "mincore", "brk",
     // threads and signals; clone is for threads alone, below
@@ -35,10 +37,10 @@ static const char *const allowed[] = {
     "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "restart_syscall", "prctl",
     // sockets
     "socket", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
-    "setsockopt", "getsockopt", "recv", "recvfrom", "recvmsg", "recvmmsg", "send", "sendto", "sendmsg",
-    "sendmmsg", "shutdown", "socketpair", "sendfile", "sendfile64", "ioctl", "poll", "ppoll", "select",
-    "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2",
-    "timerfd_create", "timerfd_settime",
+    "setsockopt", "getsockopt", "recv", "recvfrom", "recvmsg", "recvmmsg", "send", "sendto",
+    "sendmsg", "sendmmsg", "shutdown", "socketpair", "sendfile", "sendfile64", "ioctl", "poll",
+    "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
+    "epoll_pwait2", "eventfd2", "timerfd_create", "timerfd_settime",
     // time, chance, and what the C library asks for
     "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
     "getrandom", "uname", "sysinfo", "prlimit64", "getrlimit", "getrusage", "getuid", "geteuid",

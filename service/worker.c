@@ -34,7 +34,7 @@ struct worker {
     struct pipeline pipeline;
     struct sip_settings settings;
     struct sip_settings *_Atomic next_settings;
-    _Atomic bool stop;
+    _Atomic bool stop, overloaded;
     int64_t next_tick_ms, last_step_ms;
 };
 
@@ -101,7 +101,7 @@ static void on_event(struct worker *w, const struct epoll_event *event)
     uint64_t number = source_number(event->data.u64);
     switch (source_kind(event->data.u64)) {
     case SOURCE_UDP:
-        udp_receive(w->udp[number], w->batch, take, w);
+        udp_receive(w->udp[number], w->batch, take, w, &w->pipeline.age_ms);
         break;
     case SOURCE_TCP_LISTENER:
     case SOURCE_TCP_CONNECTION:
@@ -181,6 +181,8 @@ static void *run(void *arg)
             stop_reading(w);
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
+        pipeline_begin(p);
+        atomic_store_explicit(&w->overloaded, p->overloaded, memory_order_relaxed);
         for (int i = 0; i < n; i++)
             on_event(w, &events[i]);
         sleep_ms = upkeep(w);
@@ -299,6 +301,11 @@ void worker_reload(struct worker *w, const struct sip_settings *settings)
     *copy = *settings;
     free(atomic_exchange(&w->next_settings, copy));
     wake(w);
+}
+
+bool worker_overloaded(const struct worker *w)
+{
+    return w && atomic_load_explicit(&w->overloaded, memory_order_relaxed);
 }
 
 void worker_stop(struct worker *w)

@@ -29,5 +29,7 @@ int worker_start(const struct worker_config *config, const struct sip_settings *
                  struct worker **out, char *why, size_t why_size);
 // New settings, taken over between two batches; the worker copies them.
 void worker_reload(struct worker *w, const struct sip_settings *settings);
+// Any thread: more arrives than can be served.
+bool worker_overloaded(const struct worker *w);
 // Reads no more, answers what the store still has, closes. Blocks until the thread has ended.
 void worker_stop(struct worker *w);

@@ -57,3 +57,9 @@ bool secret_equal(struct slice a, struct slice b)
 {
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
 }
+
+bool secret_digest(struct slice secret, uint8_t out[32])
+{
+    size_t n = 0;
+    return EVP_Q_digest(NULL, "SHA2-256", NULL, secret.p, secret.n, out, &n) == 1 && n == 32;
+}

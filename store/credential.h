@@ -15,3 +15,5 @@ bool credentials_equal(const struct credentials *a, const struct credentials *b)
 void secret_wipe(void *p, size_t n);
 // Constant time in the content; lengths are not secret.
 bool secret_equal(struct slice a, struct slice b);
+// SHA-256 of a secret, where a key of fixed size is needed. False when OpenSSL fails.
+bool secret_digest(struct slice secret, uint8_t out[32]);

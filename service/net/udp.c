@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -53,6 +54,7 @@ static void set_options(int fd, uint8_t family, bool wildcard)
 {
     int on = 1, size = RECEIVE_BUFFER;
     setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -189,8 +191,23 @@ static int drain(struct udp_socket *s, struct udp_batch *b)
     return n;
 }
 
+// How long the datagram has waited, by the wall clock that the kernel stamped it with; a step of
+// that clock shows as nonsense and counts as nothing.
+static int64_t age_of(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec at, now;
+            memcpy(&at, CMSG_DATA(c), sizeof at);
+            clock_gettime(CLOCK_REALTIME, &now);
+            int64_t ms = (now.tv_sec - at.tv_sec) * 1000 + (now.tv_nsec - at.tv_nsec) / 1000000;
+            return ms > 0 && ms < 60000 ? ms : 0;
+        }
+    return 0;
+}
+
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
-                void (*take)(void *arg, struct request *r), void *arg)
+                void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms)
 {
     unsigned ready = prepare(b);
     if (ready == 0)
@@ -198,7 +215,9 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
     int n = recvmmsg(s->fd, b->in, ready, MSG_DONTWAIT, NULL);
     if (n <= 0)
         return 0;
-    int64_t now_us = clock_mono_us();
+    int64_t age = age_of(&b->in[0].msg_hdr), now_us = clock_mono_us() - age * 1000;
+    if (age > *age_ms)
+        *age_ms = age;
     for (int i = 0; i < n; i++) {
         struct in_slot *slot = &b->in_slot[i];
         struct request *r = slot->request;
