@@ -174,7 +174,8 @@ void wheel_place(struct wheel *w, struct map_entry *e)
     if (e->n == 0)
         return;
     uint32_t due = due_second(e->next_expiry_ms);
-    if (e->due && e->due <= due)
+    // In the second that has begun the heap counts milliseconds, so an equal second is not enough.
+    if (e->due && e->due <= due && !(e->due == due && due < w->second))
         return;
     e->due = due;
     place_at(w, e->hash, due, e->next_expiry_ms);

@@ -255,7 +255,13 @@ static void compare_users(struct run *r, struct store_domain_counts sums[M_DOMAI
         struct store_domain_counts got;
         if (st == STORE_OK) {
             assert_int_equal(store_domain_count(r->w.r, slice_str(m_domains[d]), &got), STORE_OK);
-            assert_memory_equal(&got, &sums[d], sizeof got);
+            if (memcmp(&got, &sums[d], sizeof got) != 0)
+                fail_msg(
+                    "%s counts %llu users, %llu registered, %llu bindings, not %llu, %llu, %llu",
+                    m_domains[d], (unsigned long long)got.users,
+                    (unsigned long long)got.registered_users, (unsigned long long)got.bindings,
+                    (unsigned long long)sums[d].users, (unsigned long long)sums[d].registered_users,
+                    (unsigned long long)sums[d].bindings);
         }
     }
     store_reader_end(r->w.r);
