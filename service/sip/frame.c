@@ -5,7 +5,8 @@
 
 #include "service/sip/chars.h"
 
-#define HEADERS_MAX (SIP_HEADER_LINES_MAX * 512) // bytes of a header section that has not ended
+// What `scanned` holds once the headers are there: the whole length, marked by the highest bit.
+#define LENGTH_KNOWN ((size_t)1 << (sizeof(size_t) * 8 - 1))
 
 // The Content-Length of a header section; false where there is none, more than one, or no number.
 static bool content_length(struct slice head, uint64_t *out)
@@ -66,7 +67,15 @@ enum frame_status sip_frame(struct slice bytes, size_t max, size_t *scanned, siz
         return FRAME_NEED_MORE;
     if (bytes.p[0] == '\r' || bytes.p[0] == '\n')
         return blank_lines(bytes, skip);
-    size_t bound = max < HEADERS_MAX ? max : HEADERS_MAX;
+    if (*scanned & LENGTH_KNOWN) {
+        size_t whole = *scanned & ~LENGTH_KNOWN;
+        if (bytes.n < whole)
+            return FRAME_NEED_MORE;
+        *scanned = 0;
+        *length = whole;
+        return FRAME_MESSAGE;
+    }
+    size_t bound = max < SIP_HEADERS_MAX ? max : SIP_HEADERS_MAX;
     size_t end = headers_end(bytes, scanned);
     if (end == 0 && bytes.n < bound)
         return FRAME_NEED_MORE;
@@ -79,8 +88,7 @@ enum frame_status sip_frame(struct slice bytes, size_t max, size_t *scanned, siz
     }
     *length = end + (size_t)body;
     if (bytes.n < *length) {
-        // The next look finds the end again at once: it begins right before it.
-        *scanned = end - 1;
+        *scanned = *length | LENGTH_KNOWN;
         *length = 0;
         return FRAME_NEED_MORE;
     }

@@ -18,7 +18,8 @@
 #define SIP_VIAS_MAX           70
 #define SIP_PATHS_MAX          32
 #define SIP_AUTHORIZATIONS_MAX 8
-#define SIP_VALUE_MAX          8192 // bytes of one header value; at least 4 kB are promised
+#define SIP_VALUE_MAX          8192  // bytes of one header value; at least 4 kB are promised
+#define SIP_HEADERS_MAX        20480 // bytes of start line and headers; 16 kB are promised
 
 enum sip_method {
     SIP_OTHER, // unknown: 501
