@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// One Authorization header taken apart (RFC 7616 section 3.4, RFC 3261 section 25.1), and a
+// challenge put together.
+#include "service/auth/digest.h"
+
+#define PARAMS_MAX 32
+
+static bool is_token(char c)
+{
+    static const char others[] = "-.!%*_+`'~";
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || ascii_digit(c) ||
+           (c && memchr(others, c, sizeof others - 1));
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void skip_space(struct slice *s)
+{
+    while (s->n && is_space(s->p[0]))
+        *s = slice_from(*s, 1);
+}
+
+// Quoted-pairs resolved; without one the slice stays where it is.
+static bool unquote(struct slice raw, struct arena *arena, struct slice *out)
+{
+    if (slice_find(raw, '\\') == raw.n) {
+        *out = raw;
+        return true;
+    }
+    char *text = arena_alloc(arena, raw.n);
+    size_t n = 0;
+    if (!text)
+        return false;
+    for (size_t i = 0; i < raw.n; i++) {
+        if (raw.p[i] == '\\' && ++i == raw.n)
+            return false;
+        text[n++] = raw.p[i];
+    }
+    *out = slice_of(text, n);
+    return true;
+}
+
+// A quoted-string or what stands up to the next comma; advances *s behind it.
+static bool take_value(struct slice *s, struct arena *arena, struct slice *out, bool *quoted)
+{
+    size_t i = 0;
+    *quoted = s->n && s->p[0] == '"';
+    if (*quoted) {
+        for (i = 1; i < s->n && s->p[i] != '"'; i++)
+            if (s->p[i] == '\\')
+                i++;
+        if (i >= s->n)
+            return false;
+        struct slice inside = slice_of(s->p + 1, i - 1);
+        *s = slice_from(*s, i + 1);
+        return unquote(inside, arena, out);
+    }
+    while (i < s->n && s->p[i] != ',' && !is_space(s->p[i]) && s->p[i] != '"')
+        i++;
+    *out = slice_upto(*s, i);
+    *s = slice_from(*s, i);
+    return i > 0;
+}
+
+static bool hex_number(struct slice s, uint32_t *out)
+{
+    uint32_t v = 0;
+    if (s.n != 8)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = ascii_lower(s.p[i]);
+        if (!ascii_digit(c) && (c < 'a' || c > 'f'))
+            return false;
+        v = v << 4 | (uint32_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    *out = v;
+    return true;
+}
+
+struct param {
+    const char *name;
+    size_t text, have; // offsets in struct digest; 0: no flag of its own
+};
+
+#define P(name, text, have)                                                                        \
+    {                                                                                              \
+        name, offsetof(struct digest, text), offsetof(struct digest, have)                         \
+    }
+static const struct param params[] = {
+    P("username", username, has_username),
+    P("realm", realm, has_realm),
+    P("nonce", nonce, has_nonce),
+    P("uri", uri, has_uri),
+    P("response", response, has_response),
+    P("cnonce", cnonce, has_cnonce),
+    P("nc", nc_text, has_nc),
+    P("qop", qop_text, has_qop),
+};
+#undef P
+
+// False where the parameter stood there before.
+static bool set_param(struct digest *d, struct slice name, struct slice value, bool *algorithm,
+                      bool *userhash, bool *opaque)
+{
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+        if (!slice_ieq(slice_str(params[i].name), name))
+            continue;
+        bool *have = (bool *)((char *)d + params[i].have);
+        if (*have)
+            return false;
+        *have = true;
+        *(struct slice *)(void *)((char *)d + params[i].text) = value;
+        return true;
+    }
+    bool *have = slice_ieq(name, SLICE("algorithm"))  ? algorithm
+                 : slice_ieq(name, SLICE("userhash")) ? userhash
+                 : slice_ieq(name, SLICE("opaque"))   ? opaque
+                                                      : NULL;
+    if (!have)
+        return true; // an extension
+    if (*have)
+        return false;
+    *have = true;
+    if (have == algorithm)
+        d->algorithm_text = value;
+    else if (have == opaque)
+        d->opaque = value;
+    else
+        d->userhash = slice_ieq(value, SLICE("true"));
+    return true;
+}
+
+static bool take_params(struct slice s, struct arena *arena, struct digest *d)
+{
+    bool algorithm = false, userhash = false, opaque = false, quoted;
+    for (size_t count = 0;; count++) {
+        struct slice name, value;
+        size_t n = 0;
+        skip_space(&s);
+        while (s.n && s.p[0] == ',') { // empty elements are allowed in a list
+            s = slice_from(s, 1);
+            skip_space(&s);
+        }
+        if (s.n == 0)
+            return count > 0;
+        if (count == PARAMS_MAX)
+            return false;
+        while (n < s.n && is_token(s.p[n]))
+            n++;
+        name = slice_upto(s, n);
+        s = slice_from(s, n);
+        skip_space(&s);
+        if (n == 0 || s.n == 0 || s.p[0] != '=')
+            return false;
+        s = slice_from(s, 1);
+        skip_space(&s);
+        if (!take_value(&s, arena, &value, &quoted) ||
+            !set_param(d, name, value, &algorithm, &userhash, &opaque))
+            return false;
+        skip_space(&s);
+        if (s.n && s.p[0] != ',')
+            return false;
+    }
+}
+
+static bool known_algorithm(struct digest *d)
+{
+    struct slice name = d->algorithm_text, sess = SLICE("-sess");
+    d->algorithm = ALGORITHM_MD5;
+    if (name.n == 0)
+        return true;
+    if (name.n > sess.n && slice_ieq(slice_from(name, name.n - sess.n), sess)) {
+        d->sess = true;
+        name = slice_upto(name, name.n - sess.n);
+    }
+    return algorithm_parse(name, &d->algorithm);
+}
+
+enum digest_parsed digest_parse(struct slice value, struct arena *arena, struct digest *out)
+{
+    struct slice scheme = SLICE("Digest");
+    *out = (struct digest){0};
+    skip_space(&value);
+    if (!slice_istarts(value, scheme) || value.n == scheme.n || !is_space(value.p[scheme.n]))
+        return DIGEST_OTHER_SCHEME;
+    if (!take_params(slice_from(value, scheme.n), arena, out))
+        return DIGEST_MALFORMED;
+    if (out->has_nc && !hex_number(out->nc_text, &out->nc))
+        return DIGEST_MALFORMED;
+    // With qop come cnonce and nc (RFC 7616 section 3.4)
+    if (out->has_qop && (!out->has_cnonce || !out->has_nc || out->nc == 0))
+        return DIGEST_MALFORMED;
+    return known_algorithm(out) ? DIGEST_OK : DIGEST_UNKNOWN_ALGORITHM;
+}
+
+void digest_challenge(struct buf *b, struct slice realm, struct slice nonce, enum algorithm a,
+                      bool stale)
+{
+    BUF_LIT(b, "Digest realm=\"");
+    for (size_t i = 0; i < realm.n; i++) {
+        if (realm.p[i] == '"' || realm.p[i] == '\\')
+            buf_byte(b, '\\');
+        buf_byte(b, realm.p[i]);
+    }
+    BUF_LIT(b, "\", nonce=\"");
+    buf_put(b, nonce);
+    BUF_LIT(b, "\", algorithm=");
+    buf_put(b, slice_str(algorithm_name(a)));
+    BUF_LIT(b, ", qop=\"auth\"");
+    if (stale)
+        BUF_LIT(b, ", stale=true");
+}

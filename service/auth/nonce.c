@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// A nonce is 24 bytes in base64url:
+//
+//     0  6  time it was made, ms since 1970, big-endian
+//     6  4  serial number, so that two of one millisecond differ
+//    10 14  MAC over the ten bytes, the algorithm and the realm
+//
+// The MAC is two SipHash-1-3 with keys of their own, 112 bits of them kept: as quick as a nonce
+// check must be under a flood, and enough for what it guards: a forged nonce saves its maker one
+// challenge and nothing else, for the digest must be right all the same.
+#include "service/auth/nonce.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/limits.h"
+
+#define BYTES  24
+#define SIGNED 10
+#define MAC    14
+#define WAYS   4
+#define WINDOW 32
+// How far in the future a nonce may be that another process with the same secret has made.
+#define SKEW_MS 5000
+
+// Bit i of `seen`: nc `highest - i` was used.
+struct entry {
+    uint64_t id;     // of the nonce: part of its MAC; 0: free
+    uint32_t made_s; // seconds since the process began, rounded down
+    uint32_t highest;
+    uint32_t seen;
+};
+
+struct set {
+    struct entry ways[WAYS];
+    // The newest that was forgotten here: what is as old and not here may have been used.
+    uint32_t forgotten_s;
+    bool forgot;
+};
+
+struct nonces {
+    struct hash_key first, second;
+    int64_t lifetime_ms, started_ms;
+    uint32_t serial;
+    size_t n_sets; // a power of two
+    struct set *sets;
+};
+
+struct nonces *nonces_open(const struct nonce_config *config)
+{
+    struct nonces *n = calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    memcpy(&n->first, config->secret, sizeof n->first);
+    memcpy(&n->second, config->secret + sizeof n->first, sizeof n->second);
+    n->lifetime_ms = config->lifetime_ms;
+    n->started_ms = config->started_ms;
+    random_bytes(&n->serial, sizeof n->serial);
+    n->n_sets = 1;
+    while (n->n_sets * WAYS < config->table_size)
+        n->n_sets *= 2;
+    n->sets = calloc(n->n_sets, sizeof *n->sets);
+    if (!n->sets) {
+        nonces_close(n);
+        return NULL;
+    }
+    return n;
+}
+
+void nonces_close(struct nonces *n)
+{
+    if (!n)
+        return;
+    free(n->sets);
+    free(n);
+}
+
+// ---- Text
+// -----------------------------------------------------------------------------------------------
+
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void encode(const uint8_t in[BYTES], char out[NONCE_LENGTH])
+{
+    for (size_t i = 0, o = 0; i < BYTES; i += 3) {
+        uint32_t v = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+        out[o++] = digits[v >> 18];
+        out[o++] = digits[v >> 12 & 63];
+        out[o++] = digits[v >> 6 & 63];
+        out[o++] = digits[v & 63];
+    }
+}
+
+static int digit_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+static bool decode(struct slice text, uint8_t out[BYTES])
+{
+    if (text.n != NONCE_LENGTH)
+        return false;
+    for (size_t i = 0, o = 0; i < NONCE_LENGTH; i += 4) {
+        int32_t v = 0;
+        for (size_t k = 0; k < 4; k++) {
+            int d = digit_value(text.p[i + k]);
+            if (d < 0)
+                return false;
+            v = v << 6 | d;
+        }
+        out[o++] = (uint8_t)(v >> 16);
+        out[o++] = (uint8_t)(v >> 8);
+        out[o++] = (uint8_t)v;
+    }
+    return true;
+}
+
+// ---- Making and checking
+// ----------------------------------------------------------------------------------
+
+static void sign(const struct nonces *n, const uint8_t head[SIGNED], enum algorithm a,
+                 struct slice realm, uint8_t mac[MAC])
+{
+    char text[SIGNED + 1 + REALM_MAX];
+    size_t room = sizeof text - SIGNED - 1, m = realm.n < room ? realm.n : room;
+    memcpy(text, head, SIGNED);
+    text[SIGNED] = (char)a;
+    if (m)
+        memcpy(text + SIGNED + 1, realm.p, m);
+    struct slice all = slice_of(text, SIGNED + 1 + m);
+    uint64_t one = hash64(n->first, all), two = hash64(n->second, all);
+    memcpy(mac, &one, 8);
+    memcpy(mac + 8, &two, MAC - 8);
+}
+
+void nonce_make(struct nonces *n, enum algorithm a, struct slice realm, int64_t now_ms,
+                char out[NONCE_LENGTH])
+{
+    uint8_t b[BYTES];
+    uint32_t serial = n->serial++;
+    for (int i = 0; i < 6; i++)
+        b[i] = (uint8_t)(now_ms >> (40 - 8 * i));
+    for (int i = 0; i < 4; i++)
+        b[6 + i] = (uint8_t)(serial >> (24 - 8 * i));
+    sign(n, b, a, realm, b + SIGNED);
+    encode(b, out);
+}
+
+static int64_t made_at(const uint8_t b[BYTES])
+{
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | b[i];
+    return ms;
+}
+
+static uint64_t id_of(const uint8_t b[BYTES])
+{
+    uint64_t id;
+    memcpy(&id, b + SIGNED, sizeof id);
+    return id | 1;
+}
+
+static struct set *set_of(const struct nonces *n, uint64_t id)
+{
+    return &n->sets[(id >> 8) & (n->n_sets - 1)];
+}
+
+static struct entry *find(struct set *s, uint64_t id)
+{
+    for (size_t i = 0; i < WAYS; i++)
+        if (s->ways[i].id == id)
+            return &s->ways[i];
+    return NULL;
+}
+
+static uint32_t seconds(const struct nonces *n, int64_t ms)
+{
+    return ms > n->started_ms ? (uint32_t)((ms - n->started_ms) / 1000) : 0;
+}
+
+// Clients without qop have no count: theirs is 1, once.
+static uint32_t effective(uint32_t nc)
+{
+    return nc ? nc : 1;
+}
+
+static bool used(const struct entry *e, uint32_t nc)
+{
+    if (nc > e->highest)
+        return false;
+    uint32_t back = e->highest - nc;
+    return back >= WINDOW || (e->seen >> back & 1);
+}
+
+static enum nonce_verdict check_count(struct nonces *n, const uint8_t b[BYTES], uint32_t nc)
+{
+    uint64_t id = id_of(b);
+    struct set *s = set_of(n, id);
+    const struct entry *e = find(s, id);
+    if (e)
+        return used(e, effective(nc)) ? NONCE_REPLAYED : NONCE_GOOD;
+    if (s->forgot && seconds(n, made_at(b)) <= s->forgotten_s)
+        return NONCE_STALE;
+    return effective(nc) == 1 ? NONCE_GOOD : NONCE_STALE;
+}
+
+enum nonce_verdict nonce_check(struct nonces *n, struct slice nonce, enum algorithm a,
+                               struct slice realm, uint32_t nc, int64_t void_before_ms,
+                               int64_t now_ms, int64_t *made_ms)
+{
+    uint8_t b[BYTES], mac[MAC], difference = 0;
+    if (!decode(nonce, b))
+        return NONCE_FOREIGN;
+    sign(n, b, a, realm, mac);
+    for (size_t i = 0; i < MAC; i++)
+        difference |= mac[i] ^ b[SIGNED + i];
+    int64_t made = made_at(b);
+    if (difference || made > now_ms + SKEW_MS)
+        return NONCE_FOREIGN;
+    *made_ms = made;
+    // A void in the future was made by a process whose clock ran ahead: all nonces since its end
+    // are good
+    bool voided = void_before_ms <= now_ms && made <= void_before_ms;
+    if (made < n->started_ms || now_ms - made > n->lifetime_ms || voided)
+        return NONCE_STALE;
+    return check_count(n, b, nc);
+}
+
+// A free way, or the one whose nonce is oldest; that is then forgotten.
+static struct entry *make_room(struct set *s, uint32_t expired_before_s)
+{
+    struct entry *oldest = &s->ways[0];
+    for (size_t i = 0; i < WAYS; i++) {
+        if (!s->ways[i].id)
+            return &s->ways[i];
+        if (s->ways[i].made_s < oldest->made_s)
+            oldest = &s->ways[i];
+    }
+    if (oldest->made_s >= expired_before_s)
+        limit_reached(LIMIT_AUTH_NONCE_TABLE, SLICE_NONE);
+    if (!s->forgot || oldest->made_s > s->forgotten_s)
+        s->forgotten_s = oldest->made_s;
+    s->forgot = true;
+    return oldest;
+}
+
+bool nonce_use(struct nonces *n, struct slice nonce, uint32_t nc, int64_t now_ms)
+{
+    uint8_t b[BYTES];
+    nc = effective(nc);
+    if (!decode(nonce, b))
+        return false;
+    uint64_t id = id_of(b);
+    struct set *s = set_of(n, id);
+    struct entry *e = find(s, id);
+    if (!e) {
+        if (check_count(n, b, nc) != NONCE_GOOD)
+            return false;
+        e = make_room(s, seconds(n, now_ms - n->lifetime_ms));
+        *e = (struct entry){.id = id, .made_s = seconds(n, made_at(b)), .highest = nc, .seen = 1};
+        return true;
+    }
+    if (used(e, nc))
+        return false;
+    if (nc > e->highest) {
+        uint32_t by = nc - e->highest;
+        e->seen = by >= WINDOW ? 1 : e->seen << by | 1;
+        e->highest = nc;
+    } else {
+        e->seen |= 1u << (e->highest - nc);
+    }
+    return true;
+}
