@@ -63,7 +63,7 @@ static size_t uri_start(struct slice text, bool *usual)
     return display_name(name, usual) ? at + 1 : SIZE_MAX;
 }
 
-enum step addr_parse(struct slice text, struct arena *arena, struct sip_addr *out)
+enum step addr_parse(struct slice text, bool params_left, struct arena *arena, struct sip_addr *out)
 {
     out->text = text;
     out->tag = out->params = out->uri_text = SLICE_NONE;
@@ -93,7 +93,7 @@ enum step addr_parse(struct slice text, struct arena *arena, struct sip_addr *ou
     out->params = slice_trim(slice_from(text, behind));
     if (!sip_uri_parse(out->uri_text, &out->uri))
         return STEP_BAD;
-    enum step step = read_params(out->params, out);
+    enum step step = params_left || out->params.n == 0 ? STEP_OK : read_params(out->params, out);
     if (step == STEP_OK && !usual && !osip_reads_addr(out, arena))
         return STEP_BAD;
     return step;

@@ -97,10 +97,12 @@ static enum step contact_params(struct arena *arena, struct sip_contact *out, st
     struct slice rest = out->addr.params;
     struct param param;
     enum step step;
-    unsigned seen = 0;
+    unsigned seen = 0, count = 0;
     bool copied = false;
     while ((step = param_next(&rest, &param)) == STEP_OK) {
         enum known known = known_of(param.name);
+        if (++count > SIP_PARAMS_MAX)
+            return STEP_LIMIT;
         if (known && (seen & 1u << known)) {
             *phrase = SLICE("Repeated Contact Parameter");
             return STEP_BAD;
@@ -123,7 +125,7 @@ enum step contact_parse(struct slice text, struct arena *arena, struct sip_conta
     out->has_expires = out->has_reg_id = false;
     out->expires = out->reg_id = 0;
     out->q = -1;
-    enum step step = addr_parse(text, arena, &out->addr);
+    enum step step = addr_parse(text, true, arena, &out->addr);
     if (step != STEP_OK)
         return step;
     struct slice ignored;

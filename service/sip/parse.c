@@ -76,7 +76,7 @@ static void read_via(struct parsing *p, struct slice value)
         if (step == STEP_BAD)
             item = value; // kept as it is, so that a response has all of them
         bool good = step_ok(p, via_parse(item, via), SLICE("Bad Via"));
-        if (good || out->n_vias > 0 || via->host.n)
+        if (good || (item.n && (out->n_vias > 0 || via->host.n)))
             out->n_vias++;
         if (step == STEP_BAD) {
             bad(p, SLICE("Bad Via"));
@@ -213,7 +213,7 @@ static void read_path(struct parsing *p, struct slice value)
             exceeded(p, SLICE("Too Many Paths"), LIMIT_SIP_LIST_ITEMS);
             return;
         }
-        if (!step_ok(p, addr_parse(item, p->arena, &addr), SLICE("Bad Path")))
+        if (!step_ok(p, addr_parse(item, false, p->arena, &addr), SLICE("Bad Path")))
             return;
         if (addr.uri_text.p == item.p) { // RFC 3327 section 4: name-addr only
             bad(p, SLICE("Bad Path"));
@@ -259,10 +259,10 @@ static void read_line(struct parsing *p, const struct header_line *line)
         read_via(p, line->value);
         break;
     case HEADER_FROM:
-        step_ok(p, addr_parse(line->value, p->arena, &out->from), SLICE("Bad From"));
+        step_ok(p, addr_parse(line->value, false, p->arena, &out->from), SLICE("Bad From"));
         break;
     case HEADER_TO:
-        step_ok(p, addr_parse(line->value, p->arena, &out->to), SLICE("Bad To"));
+        step_ok(p, addr_parse(line->value, false, p->arena, &out->to), SLICE("Bad To"));
         break;
     case HEADER_CALL_ID:
         read_call_id(p, line->value);

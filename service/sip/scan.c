@@ -149,15 +149,18 @@ struct census {
     size_t cr, lf, control;
 };
 
-static void count(const char *p, size_t n, struct census *c)
+static void count_byte(unsigned char b, uint8_t *cr, uint8_t *lf, uint8_t *control)
 {
-    uint8_t cr = 0, lf = 0, control = 0; // n <= BLOCK: they cannot wrap
-    for (size_t i = 0; i < n; i++) {
-        unsigned char b = (unsigned char)p[i];
-        cr = (uint8_t)(cr + (b == '\r'));
-        lf = (uint8_t)(lf + (b == '\n'));
-        control = (uint8_t)(control + (b < 0x20));
-    }
+    *cr = (uint8_t)(*cr + (b == '\r'));
+    *lf = (uint8_t)(*lf + (b == '\n'));
+    *control = (uint8_t)(*control + (b < 0x20));
+}
+
+static void count_block(const char *p, struct census *c)
+{
+    uint8_t cr = 0, lf = 0, control = 0; // at most BLOCK: they cannot wrap
+    for (size_t i = 0; i < BLOCK; i++)
+        count_byte((unsigned char)p[i], &cr, &lf, &control);
     c->cr += cr;
     c->lf += lf;
     c->control += control;
@@ -180,8 +183,12 @@ static void check_bytes(struct slice head, size_t line_ends, struct sip_fault *f
     struct census c = {0};
     size_t i = 0;
     for (; i + BLOCK <= head.n; i += BLOCK)
-        count(head.p + i, BLOCK, &c);
-    count(head.p + i, head.n - i, &c);
+        count_block(head.p + i, &c);
+    char last[BLOCK]; // padded with what is not counted
+    memset(last, ' ', sizeof(last));
+    if (i < head.n)
+        memcpy(last, head.p + i, head.n - i);
+    count_block(last, &c);
     if (c.cr != line_ends || c.lf != line_ends)
         bad(fault, SLICE("Bare CR Or LF"));
     if (c.control > c.cr + c.lf && !controls_excused(head))

@@ -39,6 +39,26 @@ static bool literal_address(struct slice host, struct address *out)
     return false;
 }
 
+// Four numbers of up to three digits and no more than 255.
+static bool dotted_quad(struct slice s)
+{
+    unsigned dots = 0, value = 0, digits = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '.') {
+            if (digits == 0 || ++dots > 3)
+                return false;
+            value = digits = 0;
+            continue;
+        }
+        if (!ascii_digit(s.p[i]) || (digits && value == 0))
+            return false; // a leading zero is octal to some
+        value = value * 10 + (unsigned)(s.p[i] - '0');
+        if (++digits > 3 || value > 255)
+            return false;
+    }
+    return dots == 3 && digits != 0;
+}
+
 bool sip_host_valid(struct slice host)
 {
     struct address ignored;
@@ -46,6 +66,8 @@ bool sip_host_valid(struct slice host)
         return false;
     if (host.p[0] == '[')
         return literal_address(host, &ignored);
+    if (ascii_digit(host.p[0]) && dotted_quad(host))
+        return true;
     size_t label = 0; // where the present label begins
     size_t last = 0;  // where the last label that is not empty begins
     for (size_t i = 0; i <= host.n; i++) {
@@ -69,7 +91,7 @@ bool sip_host_valid(struct slice host)
     for (size_t i = last; i < host.n; i++)
         if (!ascii_digit(host.p[i]))
             return host.p[i] != '.';
-    return address_parse(host, &ignored);
+    return false; // a dotted quad was seen above
 }
 
 static bool host_port(struct slice s, struct sip_uri *out)

@@ -38,7 +38,8 @@ enum step list_next(struct slice *rest, struct slice *item)
     struct slice s = *rest;
     if (s.n == 0)
         return STEP_END;
-    size_t i = 0;
+    // The usual list has one item; its quotes and brackets are its own parser's business.
+    size_t i = slice_find(s, ',') == s.n ? s.n : 0;
     while (i < s.n && s.p[i] != ',') {
         if (s.p[i] == '"') {
             i = quoted_end(s, i);

@@ -23,8 +23,9 @@ bool is_token(struct slice s);
 uint32_t expires_value(struct slice s);
 
 // name-addr or addr-spec with parameters; addr-spec has no '?' or ',' (RFC 3261 section 20.10).
-// `text` is set even where the value is bad.
-enum step addr_parse(struct slice text, struct arena *arena, struct sip_addr *out);
+// `text` is set even where the value is bad. With `params_left` the caller reads them.
+enum step addr_parse(struct slice text, bool params_left, struct arena *arena,
+                     struct sip_addr *out);
 // `text` and what was understood are set even where the value is bad; host is empty if not even
 // sent-by could be read.
 enum step via_parse(struct slice text, struct sip_via *out);

@@ -36,7 +36,8 @@ static bool sent_by(struct slice s, struct sip_via *out)
     if (end > s.n)
         return false;
     struct address bare;
-    if (s.n && s.p[0] != '[' && address_parse(s, &bare) && bare.family == 6)
+    if (end < s.n && s.p[0] != '[' && memchr(s.p + end + 1, ':', s.n - end - 1) &&
+        address_parse(s, &bare))
         end = s.n;
     struct slice host = slice_trim(slice_upto(s, end));
     struct slice port = slice_trim(slice_from(s, end));
@@ -45,9 +46,9 @@ static bool sent_by(struct slice s, struct sip_via *out)
         (port.p[0] != ':' || !slice_to_u64(slice_trim(slice_from(port, 1)), UINT16_MAX, &number) ||
          number == 0))
         return false;
-    if (end != s.n || host.n == 0 || host.p[0] == '[' || slice_find(host, ':') == host.n)
-        if (!sip_host_valid(host))
-            return false;
+    bool literal = end == s.n && slice_find(host, ':') < host.n && host.p[0] != '[';
+    if (!literal && !sip_host_valid(host))
+        return false;
     out->host = host;
     out->port = (uint16_t)number;
     return true;
@@ -95,8 +96,11 @@ enum step via_parse(struct slice text, struct sip_via *out)
 {
     *out = (struct sip_via){.text = text};
     struct slice s = text;
-    if (!slice_ieq(take_token(&s), SLICE("SIP")) || !take_slash(&s) ||
-        !slice_eq(take_token(&s), SLICE("2.0")) || !take_slash(&s))
+    if (!slice_ieq(take_token(&s), SLICE("SIP")) || !take_slash(&s))
+        return STEP_BAD;
+    // Another version is a fault, but one that can be answered (505).
+    bool version = slice_eq(take_token(&s), SLICE("2.0"));
+    if (!take_slash(&s))
         return STEP_BAD;
     const char *before = s.p;
     out->transport = take_token(&s);
@@ -115,5 +119,5 @@ enum step via_parse(struct slice text, struct sip_via *out)
         if (!known_param(&param, out))
             return STEP_BAD;
     }
-    return step == STEP_END ? STEP_OK : step;
+    return step == STEP_END ? version ? STEP_OK : STEP_BAD : step;
 }
