@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cursors of lists: where a page ended, bound to the store's epoch and to the question that was
+// asked, sealed with a key of the process' store so that none can be made up. Opaque base64url.
+#pragma once
+
+#include "api/request.h"
+
+struct page {
+    size_t limit;              // 1..1000
+    struct slice after_domain; // the last item of the page before; empty at the first
+    struct slice after_key;
+};
+
+// Reads `limit` and `cursor`. `question` is hashed into the cursor: another one's is refused.
+// False: it has been answered with 400.
+bool page_read(struct request *r, struct slice question, struct page *out);
+// Writes the members "next_cursor" (null where !more) and "as_of" into the open object in r->out.
+void page_end(struct request *r, struct slice question, bool more, struct slice domain,
+              struct slice key, uint64_t as_of_change);
+// "EPOCH-CHANGE": as `as_of` and as the id of events; parses only those of this store's epoch.
+void event_id_put(struct text *t, uint64_t epoch, uint64_t change);
+enum event_id { EVENT_ID_OK, EVENT_ID_FOREIGN, EVENT_ID_BAD };
+enum event_id event_id_read(struct slice text, uint64_t epoch, uint64_t *change);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of the API as JSON: one place that says how a domain, a user, a binding, an attempt,
+// a ban look, for answers, events and exports alike.
+#pragma once
+
+#include "api/text.h"
+#include "store/attempts.h"
+#include "store/bans.h"
+#include "store/store.h"
+
+enum view {
+    VIEW_FULL,
+    VIEW_STATUS // leaves out what a refresh changes
+};
+
+// Each writes one object. show_*_members() write the members only, into an object that is open.
+void show_domain(struct text *t, const struct domain *d);
+// What a lookup or a list knows of a user's registrations.
+struct user_status {
+    bool registered;
+    size_t binding_count;
+    int64_t last_registered_at_ms; // 0 for never
+};
+void show_user(struct text *t, const struct user *u, const struct user_status *status,
+               enum view view);
+// `user`: whose it is.
+void show_binding(struct text *t, struct slice domain, struct slice username,
+                  const struct binding *b, enum view view);
+void show_binding_members(struct text *t, struct slice domain, struct slice username,
+                          const struct binding *b, enum view view);
+void show_attempt(struct text *t, const struct attempt *a);
+void show_ban(struct text *t, const struct ban *b);
+// "sip:user@domain", the user part escaped (RFC 3261 section 25.1).
+void show_aor(struct text *t, struct slice domain, struct slice username);
+// The inverse: "sip:1008@example.com" (sips too; parameters and port ignored) as domain and user
+// name, unescaped into the arena. False where it is no SIP URI with a user.
+bool read_aor(struct slice aor, struct arena *arena, struct slice *domain, struct slice *username);
+// An event's data: the object itself, flat, with `reason` on binding.removed.
+void show_event(struct text *t, const struct store_event *e);
