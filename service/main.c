@@ -53,8 +53,7 @@ static void fail(const char *event, const char *why)
     log_event(LOG_ERROR, event, why);
 }
 
-// ---- Signals
-// ------------------------------------------------------------------------------------------
+// ---- Signals ------------------------------------------------------------------------------------
 
 static const char *not_ready(void *arg)
 {
@@ -84,8 +83,7 @@ static void say_progress(void *arg, const char *sentence)
     log_event(LOG_INFO, "store_opening", sentence);
 }
 
-// ---- Start
-// --------------------------------------------------------------------------------------------
+// ---- Start --------------------------------------------------------------------------------------
 
 static void harden(void)
 {
@@ -264,8 +262,7 @@ static int start_parts(struct process *p, char *why, size_t why_size)
     return p->config->process.seccomp ? seccomp_apply(why, why_size) : 0;
 }
 
-// ---- Running
-// ------------------------------------------------------------------------------------------
+// ---- Running ------------------------------------------------------------------------------------
 
 static void say_restart(void *arg, const char *key)
 {

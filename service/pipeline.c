@@ -66,8 +66,7 @@ void pipeline_close(struct pipeline *p)
     p->txns = NULL;
 }
 
-// ---- The batch's snapshot
-// ---------------------------------------------------------------------------
+// ---- The batch's snapshot -----------------------------------------------------------------------
 
 bool pipeline_snapshot(struct pipeline *p)
 {
@@ -106,8 +105,7 @@ const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *u
     return domain && !domain->closing ? domain : NULL;
 }
 
-// ---- REGISTER
-// ---------------------------------------------------------------------------------------
+// ---- REGISTER -----------------------------------------------------------------------------------
 
 static void release(struct pipeline *p, struct request *r)
 {
@@ -394,8 +392,7 @@ static void complete(struct pipeline *p, struct request *r)
     release(p, r);
 }
 
-// ---- Any request
-// ------------------------------------------------------------------------------------
+// ---- Any request --------------------------------------------------------------------------------
 
 // True when the request is pending.
 static bool dispatch(struct pipeline *p, struct request *r)

@@ -102,8 +102,7 @@ void pipeline_completed(struct pipeline *p);
 // most `most`.
 int64_t pipeline_tick(struct pipeline *p, int64_t now_ms, int64_t most);
 
-// ---- Between the pipeline's own files
-// ---------------------------------------------------------------
+// ---- Between the pipeline's own files -----------------------------------------------------------
 
 // The snapshot of this batch; false when the store cannot be read.
 bool pipeline_snapshot(struct pipeline *p);

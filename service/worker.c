@@ -38,8 +38,7 @@ struct worker {
     int64_t next_tick_ms, last_step_ms;
 };
 
-// ---- What the pipeline asks of the sockets
-// ----------------------------------------------------------
+// ---- What the pipeline asks of the sockets ------------------------------------------------------
 
 static void net_send(void *arg, const struct flow *flow, const struct address *to,
                      struct slice bytes, bool kept)
@@ -93,8 +92,7 @@ static void wake(void *arg)
     (void)n; // full means that it is awake already
 }
 
-// ---- The loop
-// ---------------------------------------------------------------------------------------
+// ---- The loop -----------------------------------------------------------------------------------
 
 static void on_event(struct worker *w, const struct epoll_event *event)
 {
@@ -193,8 +191,7 @@ static void *run(void *arg)
     }
 }
 
-// ---- Start and stop
-// ---------------------------------------------------------------------------------
+// ---- Start and stop -----------------------------------------------------------------------------
 
 static void worker_free(struct worker *w)
 {

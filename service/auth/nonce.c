@@ -75,8 +75,7 @@ void nonces_close(struct nonces *n)
     free(n);
 }
 
-// ---- Text
-// -----------------------------------------------------------------------------------------------
+// ---- Text ---------------------------------------------------------------------------------------
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -121,8 +120,7 @@ static bool decode(struct slice text, uint8_t out[BYTES])
     return true;
 }
 
-// ---- Making and checking
-// ----------------------------------------------------------------------------------
+// ---- Making and checking ------------------------------------------------------------------------
 
 static void sign(const struct nonces *n, const uint8_t head[SIGNED], enum algorithm a,
                  struct slice realm, uint8_t mac[MAC])

@@ -21,8 +21,7 @@ struct cli_hooks {
 
 int cli_main(int argc, char **argv, const struct cli_hooks *hooks);
 
-// ---- Between the files of the command line
-// ------------------------------------------------------------
+// ---- Between the files of the command line ------------------------------------------------------
 
 // Options that every command has.
 struct cli_options {

@@ -89,8 +89,7 @@ static bool copy_body(struct control *c, int fd)
     return n == 0;
 }
 
-// ---- stats
-// --------------------------------------------------------------------------------------------
+// ---- stats --------------------------------------------------------------------------------------
 
 int command_stats(const struct cli_options *o, const struct cli_hooks *hooks)
 {
@@ -113,8 +112,7 @@ int command_stats(const struct cli_options *o, const struct cli_hooks *hooks)
     return code;
 }
 
-// ---- backup
-// -------------------------------------------------------------------------------------------
+// ---- backup -------------------------------------------------------------------------------------
 
 static int sync_folder(const char *path)
 {
@@ -162,8 +160,7 @@ out:
     return code;
 }
 
-// ---- check
-// --------------------------------------------------------------------------------------------
+// ---- check --------------------------------------------------------------------------------------
 
 static void say_fault(void *arg, const char *sentence)
 {
@@ -217,8 +214,7 @@ int command_check(const struct cli_options *o, const struct cli_hooks *hooks)
     return code;
 }
 
-// ---- import
-// -------------------------------------------------------------------------------------------
+// ---- import -------------------------------------------------------------------------------------
 
 struct import {
     uint64_t lines, failed;
@@ -323,8 +319,7 @@ int command_import(const struct cli_options *o, const struct cli_hooks *hooks)
     return code;
 }
 
-// ---- healthcheck
-// --------------------------------------------------------------------------------------
+// ---- healthcheck --------------------------------------------------------------------------------
 
 int command_healthcheck(const struct cli_options *o, const struct cli_hooks *hooks)
 {

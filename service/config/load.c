@@ -76,8 +76,7 @@ struct config_entry *config_add(struct config_reader *r, struct config_entries *
     return &list->items[list->n++];
 }
 
-// ---- Files
-// --------------------------------------------------------------------------------------------
+// ---- Files --------------------------------------------------------------------------------------
 
 // A whole small file into the arena; NULL slice with errno when it cannot be read.
 static struct slice read_file(struct arena *arena, const char *path)
@@ -140,8 +139,7 @@ static bool follow_file(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
-// ---- Putting it together
-// --------------------------------------------------------------------------------
+// ---- Putting it together ------------------------------------------------------------------------
 
 static void set_defaults(struct config_reader *r, struct config *c)
 {
@@ -307,8 +305,7 @@ void config_free(struct config *c)
     free(l);
 }
 
-// ---- Taking over
-// ----------------------------------------------------------------------------------------
+// ---- Taking over --------------------------------------------------------------------------------
 
 static bool texts_equal(const struct config_strings *a, const struct config_strings *b)
 {

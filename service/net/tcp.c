@@ -126,8 +126,7 @@ int tcp_listen(struct tcp *t, const struct address *listen_at, uint16_t index,
     return 0;
 }
 
-// ---- Connections
-// ----------------------------------------------------------------------------------
+// ---- Connections --------------------------------------------------------------------------------
 
 static uint64_t token_of(const struct tcp *t, const struct connection *c)
 {
@@ -269,8 +268,7 @@ static void accept_some(struct tcp *t, const struct listener *l, int64_t now_ms)
     }
 }
 
-// ---- Output
-// ---------------------------------------------------------------------------------------
+// ---- Output -------------------------------------------------------------------------------------
 
 static bool queue_output(struct tcp *t, struct connection *c, struct slice rest, int64_t now_ms)
 {
@@ -360,8 +358,7 @@ void tcp_finish(struct tcp *t, const struct flow *flow)
     watch(t, c, EPOLL_CTL_MOD);
 }
 
-// ---- Input
-// ----------------------------------------------------------------------------------------
+// ---- Input --------------------------------------------------------------------------------------
 
 static struct flow flow_of(const struct tcp *t, const struct connection *c)
 {
@@ -551,8 +548,7 @@ size_t tcp_unsent(const struct tcp *t)
     return t->unsent;
 }
 
-// ---- Time
-// -----------------------------------------------------------------------------------------
+// ---- Time ---------------------------------------------------------------------------------------
 
 static bool older(int64_t since_ms, unsigned seconds, int64_t now_ms)
 {

@@ -23,8 +23,7 @@ void udp_batch_close(struct udp_batch *b);
 
 // Receives at most UDP_BATCH datagrams, each into a request of its own, and calls `take` for each
 // (the request is then the callee's). Returns how many the kernel gave; 0 when there are none now.
-// *age_ms is raised to how long the first of them has waited in the kernel. *age_ms is raised to
-// how long the first of them has waited in the kernel.
+// *age_ms is raised to how long the first of them has waited in the kernel.
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
                 void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms);
 // Queues one datagram; `bytes` must stay until udp_flush(). Flushes by itself when the batch is

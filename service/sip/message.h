@@ -136,8 +136,7 @@ int sip_parse_setup(void);
 
 enum sip_method sip_method_of(struct slice text);
 
-// ---- Framing of a stream (frame.c)
-// ---------------------------------------------------------------
+// ---- Framing of a stream (frame.c) --------------------------------------------------------------
 
 enum frame_status {
     FRAME_NEED_MORE, // no whole message yet
