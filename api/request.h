@@ -33,6 +33,7 @@ enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_ADMIN };
 struct api;
 struct route;
 struct request;
+struct streams;
 
 struct query_arg {
     struct slice name, value; // decoded: percent escapes, and '+' as a blank
@@ -90,6 +91,7 @@ struct request {
 // The query argument's value; false where it is not there. Given twice: a 400 at the router.
 bool request_query(const struct request *r, const char *name, struct slice *out);
 struct store *request_store(const struct request *r);
+struct streams *request_streams(const struct request *r); // streams.h
 const struct api_config *request_config(const struct request *r);
 // A snapshot on the HTTP thread's reader, begun at the first call of a request and ended by http.c
 // when the handler returns; NULL after respond_unavailable() has been called. Slices from it must
