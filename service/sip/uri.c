@@ -25,8 +25,8 @@ static bool all_of(struct slice s, unsigned classes)
 static bool literal_address(struct slice host, struct address *out)
 {
     char text[ADDRESS_TEXT_MAX];
-    if (address_parse(host, out))
-        return out->family == 6;
+    if (address_parse(host, out)) // in brackets it takes IPv6 only, mapped IPv4 among it
+        return true;
     if (host.n >= sizeof(text))
         return false;
     for (size_t i = 0; i + 3 <= host.n; i++) {
@@ -34,7 +34,7 @@ static bool literal_address(struct slice host, struct address *out)
             continue;
         memcpy(text, host.p, i);
         memcpy(text + i, host.p + i + 1, host.n - i - 1);
-        return address_parse(slice_of(text, host.n - 1), out) && out->family == 6;
+        return address_parse(slice_of(text, host.n - 1), out);
     }
     return false;
 }
