@@ -9,6 +9,25 @@ static struct seen_list *new_list(void)
     return list;
 }
 
+// What the watcher was told and the log kept are the same, in the same order.
+static void told_as_logged(const struct world *w, const struct seen_list *log)
+{
+    size_t k = 0; // of those told
+    for (size_t i = 0; i < w->n_seen; i++) {
+        if (w->seen[i].number == 0)
+            continue;
+        assert_true(k < log->n);
+        assert_int_equal(w->seen[i].number, log->items[k].number);
+        assert_int_equal(w->seen[i].type, log->items[k].type);
+        assert_int_equal(w->seen[i].gone, log->items[k].gone);
+        assert_int_equal(w->seen[i].at_ms, log->items[k].at_ms);
+        assert_string_equal(w->seen[i].contact, log->items[k].contact);
+        assert_true(w->seen[i].id == log->items[k].id);
+        k++;
+    }
+    assert_int_equal(k, log->n);
+}
+
 static void each_change_has_a_number_and_is_told_in_order(void **state)
 {
     struct world *w = *state;
@@ -43,7 +62,6 @@ static void each_change_has_a_number_and_is_told_in_order(void **state)
     struct seen_list *log = new_list();
     assert_int_equal(read_changes(w, 0, SEEN_MAX, log), STORE_OK);
     nudge(w);
-    size_t k = 0; // of those told
     assert_true(log->n >= N);
     // A cascade may also tell that the domain is closing (domain.updated).
     for (size_t i = 0, e = 0; i < log->n; i++) {
@@ -60,19 +78,7 @@ static void each_change_has_a_number_and_is_told_in_order(void **state)
         assert_string_equal(s->username, is_domain ? "" : "alice");
         e++;
     }
-    for (size_t i = 0; i < w->n_seen; i++) {
-        if (w->seen[i].number == 0)
-            continue;
-        assert_true(k < log->n);
-        assert_int_equal(w->seen[i].number, log->items[k].number);
-        assert_int_equal(w->seen[i].type, log->items[k].type);
-        assert_int_equal(w->seen[i].gone, log->items[k].gone);
-        assert_int_equal(w->seen[i].at_ms, log->items[k].at_ms);
-        assert_string_equal(w->seen[i].contact, log->items[k].contact);
-        assert_true(w->seen[i].id == log->items[k].id);
-        k++;
-    }
-    assert_int_equal(k, log->n);
+    told_as_logged(w, log);
     assert_int_equal(counts(w).change, log->items[log->n - 1].number);
     assert_int_equal(counts(w).oldest_change, log->items[0].number);
     free(log);
