@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/request.h"
+#include "base/buf.h"
 
 struct page {
     size_t limit;              // 1..1000
@@ -17,7 +18,10 @@ bool page_read(struct request *r, struct slice question, struct page *out);
 // Writes the members "next_cursor" (null where !more) and "as_of" into the open object in r->out.
 void page_end(struct request *r, struct slice question, bool more, struct slice domain,
               struct slice key, uint64_t as_of_change);
-// "EPOCH-CHANGE": as `as_of` and as the id of events; parses only those of this store's epoch.
+// "EPOCH-CHANGE", the epoch in 16 hex digits: as `as_of` and as the id of events. Bare, without
+// quotes.
+void event_id_print(struct buf *b, uint64_t epoch, uint64_t change);
 void event_id_put(struct text *t, uint64_t epoch, uint64_t change);
 enum event_id { EVENT_ID_OK, EVENT_ID_FOREIGN, EVENT_ID_BAD };
+// `change` is set where it is one of this store's epoch, or FOREIGN.
 enum event_id event_id_read(struct slice text, uint64_t epoch, uint64_t *change);
