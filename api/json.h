@@ -24,7 +24,13 @@ struct faults {
 void fault_add(struct faults *f, struct slice field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-// NULL where it is no JSON text; `why` then says what and where. Free with json_free().
+// More of either is refused: what is asked for has no need of it, and memory is bounded.
+#define JSON_DEPTH_MAX  16
+#define JSON_VALUES_MAX 8192
+
+// NULL where it is no JSON text (an object or an array, RFC 8259, no name twice, no NUL in a
+// string); `why` then says what and where, without quoting the text. The caller bounds its size.
+// Free with json_free(), which wipes it: there may be passwords in it.
 struct json *json_parse(struct slice text, char *why, size_t why_size);
 void json_free(struct json *document);
 
@@ -40,12 +46,10 @@ void json_members(const struct json *object,
                   bool (*each)(void *arg, struct slice key, const struct json *value), void *arg);
 
 // Typed reads of a value. False, with a fault noted under `field`, where it is of another type or
-// out of its bounds. Strings live as long as the document and hold no NUL.
+// out of its bounds (of strings: bytes). Strings live as long as the document and hold no NUL.
+// 60.0 is a whole number.
 bool json_read_string(const struct json *v, struct slice field, size_t min, size_t max,
                       struct faults *f, struct slice *out);
 bool json_read_int(const struct json *v, struct slice field, int64_t min, int64_t max,
                    struct faults *f, int64_t *out);
 bool json_read_bool(const struct json *v, struct slice field, struct faults *f, bool *out);
-
-// RFC 7396: `patch` over `target` (a JSON text that we have written). NULL: no memory.
-struct json *json_merge_patch(struct slice target, const struct json *patch);

@@ -26,16 +26,25 @@ static inline struct slice text_slice(const struct text *t)
     return slice_of(t->p, t->n);
 }
 
-// ---- JSON: each adds the comma that is due. Keys are literals of ours and are not escaped.
+// ---- UTF-8 (RFC 3629) --------------------------------------------------------------------------
+bool utf8_valid(struct slice s);
+// Valid, and without control characters (U+0000 to U+001F, U+007F to U+009F).
+bool utf8_clean(struct slice s);
+
+// jansson has functions of two of the names below. Ours get symbols of their own, so that neither
+// library's stands in for the other's at link time.
+#define TEXT_SYMBOL(name) __asm__("text_" #name)
+
+// ---- JSON: each adds the comma that is due. Keys are literals of ours and are not escaped. -----
 void json_open(struct text *t, char bracket); // '{' or '['
 void json_close(struct text *t, char bracket);
 void json_key(struct text *t, const char *key);
 // UTF-8; what is not valid UTF-8 becomes U+FFFD; control characters are escaped.
-void json_string(struct text *t, struct slice s);
+void json_string(struct text *t, struct slice s) TEXT_SYMBOL(json_string);
 void json_u64(struct text *t, uint64_t v);
 void json_i64(struct text *t, int64_t v);
 void json_bool(struct text *t, bool v);
-void json_null(struct text *t);
+void json_null(struct text *t) TEXT_SYMBOL(json_null);
 // Milliseconds since 1970 as RFC 3339 UTC.
 void json_time(struct text *t, int64_t ms);
 // A whole JSON value, made elsewhere.

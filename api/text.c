@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// See text.h.
+#include "api/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+#define TEXT_FIRST 512
+
+// ---- Bytes -------------------------------------------------------------------------------------
+
+void text_init(struct text *t, size_t max)
+{
+    *t = (struct text){.max = max};
+}
+
+void text_free(struct text *t)
+{
+    free(t->p);
+    *t = (struct text){.max = t->max};
+}
+
+// Room for n more bytes; false (and bad) where there is none.
+static bool text_room(struct text *t, size_t n)
+{
+    if (t->bad || n > t->max - t->n) {
+        t->bad = true;
+        return false;
+    }
+    if (n <= t->cap - t->n)
+        return true;
+    size_t cap = t->cap ? t->cap : TEXT_FIRST;
+    while (cap - t->n < n)
+        cap = cap > t->max / 2 ? t->max : cap * 2;
+    char *p = realloc(t->p, cap);
+    if (!p) {
+        t->bad = true;
+        return false;
+    }
+    t->p = p;
+    t->cap = cap;
+    return true;
+}
+
+void text_put(struct text *t, struct slice s)
+{
+    if (s.n == 0 || !text_room(t, s.n))
+        return;
+    memcpy(t->p + t->n, s.p, s.n);
+    t->n += s.n;
+}
+
+static void text_byte(struct text *t, char c)
+{
+    if (text_room(t, 1))
+        t->p[t->n++] = c;
+}
+
+void text_printf(struct text *t, const char *fmt, ...)
+{
+    char small[256];
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(small, sizeof small, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        t->bad = true;
+    else if ((size_t)n < sizeof small)
+        text_put(t, slice_of(small, (size_t)n));
+    else if (text_room(t, (size_t)n + 1)) // vsnprintf's NUL, not counted
+        t->n += (size_t)vsnprintf(t->p + t->n, (size_t)n + 1, fmt, again);
+    va_end(again);
+}
+
+// ---- UTF-8 -------------------------------------------------------------------------------------
+
+// The length of the UTF-8 sequence at p (RFC 3629: no surrogates, nothing overlong, at most
+// U+10FFFF); 0 where there is none.
+static size_t utf8_sequence(const unsigned char *p, size_t n)
+{
+    unsigned char c = p[0], least = 0x80, most = 0xBF;
+    size_t len;
+    if (c < 0x80)
+        return 1;
+    if (c < 0xC2 || c > 0xF4)
+        return 0;
+    len = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    if (c == 0xE0)
+        least = 0xA0;
+    else if (c == 0xED)
+        most = 0x9F;
+    else if (c == 0xF0)
+        least = 0x90;
+    else if (c == 0xF4)
+        most = 0x8F;
+    if (n < len || p[1] < least || p[1] > most)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (p[i] < 0x80 || p[i] > 0xBF)
+            return 0;
+    return len;
+}
+
+bool utf8_valid(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    for (size_t i = 0, len; i < s.n; i += len)
+        if ((len = utf8_sequence(p + i, s.n - i)) == 0)
+            return false;
+    return true;
+}
+
+bool utf8_clean(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    for (size_t i = 0, len; i < s.n; i += len) {
+        len = utf8_sequence(p + i, s.n - i);
+        bool c1 = len == 2 && p[i] == 0xC2 && p[i + 1] < 0xA0;
+        if (len == 0 || p[i] < 0x20 || p[i] == 0x7F || c1)
+            return false;
+    }
+    return true;
+}
+
+// ---- JSON --------------------------------------------------------------------------------------
+
+static void comma(struct text *t)
+{
+    if (t->comma)
+        text_byte(t, ',');
+    t->comma = true;
+}
+
+void json_open(struct text *t, char bracket)
+{
+    comma(t);
+    text_byte(t, bracket);
+    t->comma = false;
+}
+
+void json_close(struct text *t, char bracket)
+{
+    text_byte(t, bracket);
+    t->comma = true;
+}
+
+// One ASCII character that cannot stand in a JSON string as it is.
+static void escape(struct text *t, unsigned char c)
+{
+    static const char names[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    for (size_t i = 0; i + 1 < sizeof names; i += 2)
+        if ((unsigned char)names[i] == c) {
+            text_byte(t, '\\');
+            text_byte(t, names[i + 1]);
+            return;
+        }
+    text_printf(t, "\\u%04x", (unsigned)c);
+}
+
+// With its quotes, without a comma. What needs no escape is copied in runs.
+static void quoted(struct text *t, struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t from = 0, i = 0;
+    text_byte(t, '"');
+    while (i < s.n) {
+        size_t len = utf8_sequence(p + i, s.n - i);
+        if (len && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\' && p[i] != 0x7F) {
+            i += len;
+            continue;
+        }
+        text_put(t, slice_of(s.p + from, i - from));
+        if (len)
+            escape(t, p[i]);
+        else
+            TEXT_LIT(t, "\xEF\xBF\xBD");
+        from = ++i;
+    }
+    text_put(t, slice_from(s, from));
+    text_byte(t, '"');
+}
+
+void json_key(struct text *t, const char *key)
+{
+    comma(t);
+    text_byte(t, '"');
+    text_put(t, slice_str(key));
+    TEXT_LIT(t, "\":");
+    t->comma = false;
+}
+
+void json_data_key(struct text *t, struct slice key)
+{
+    comma(t);
+    quoted(t, key);
+    text_byte(t, ':');
+    t->comma = false;
+}
+
+void json_string(struct text *t, struct slice s)
+{
+    comma(t);
+    quoted(t, s);
+}
+
+void json_raw(struct text *t, struct slice json)
+{
+    comma(t);
+    text_put(t, json);
+}
+
+void json_u64(struct text *t, uint64_t v)
+{
+    char digits[24];
+    struct buf b = buf_over(digits, sizeof digits);
+    buf_u64(&b, v);
+    json_raw(t, buf_slice(&b));
+}
+
+void json_i64(struct text *t, int64_t v)
+{
+    char digits[24];
+    struct buf b = buf_over(digits, sizeof digits);
+    buf_i64(&b, v);
+    json_raw(t, buf_slice(&b));
+}
+
+void json_bool(struct text *t, bool v)
+{
+    json_raw(t, v ? SLICE("true") : SLICE("false"));
+}
+
+void json_null(struct text *t)
+{
+    json_raw(t, SLICE("null"));
+}
+
+void json_time(struct text *t, int64_t ms)
+{
+    char time[40];
+    struct buf b = buf_over(time, sizeof time);
+    buf_rfc3339(&b, ms);
+    if (b.full)
+        t->bad = true;
+    json_string(t, buf_slice(&b));
+}
