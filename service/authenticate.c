@@ -93,7 +93,8 @@ static bool response_right(struct pipeline *p, const struct request *r, const st
     return digest_verify(p->engine, d, ha1, r->sip.method_text, SLICE_NONE) && have;
 }
 
-// The credentials name somebody else: right ones are 403, wrong ones 401 like any.
+// The credentials are not the To user's: right ones of another user are 403, wrong ones 401 like
+// any, and all the same whether the To user exists.
 static void other_user(struct pipeline *p, struct request *r, const struct domain *domain,
                        const struct digest *d, struct auth_outcome *out)
 {
@@ -179,12 +180,12 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
         fail(out, REASON_BAD_CREDENTIALS, false);
         return;
     }
-    if (out->known && !names_user(p, &d, &out->user)) {
+    if (!out->known || !names_user(p, &d, &out->user)) {
         other_user(p, r, domain, &d, out);
         return;
     }
-    if (!response_right(p, r, &d, out->known ? &out->user : NULL)) {
-        fail(out, out->known ? REASON_WRONG_PASSWORD : REASON_UNKNOWN_USER, false);
+    if (!response_right(p, r, &d, &out->user)) {
+        fail(out, REASON_WRONG_PASSWORD, false);
         return;
     }
     if (!nonce_good(p, &d, verdict, out))

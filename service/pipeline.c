@@ -80,14 +80,16 @@ static const struct domain *cached_domain(struct pipeline *p, struct slice host)
     for (size_t i = 0; i < p->n_domains; i++)
         if (slice_ieq(p->domains[i].host, host))
             return &p->domains[i].domain;
-    if (p->n_domains == DOMAIN_CACHE)
-        return NULL; // not reached: take_request() leaves room for what one request can ask
+    if (p->n_domains == DOMAIN_CACHE || host.n > sizeof p->domains->name)
+        return NULL; // the first is not reached: take_request() leaves room for one request
     struct domain_slot *slot = &p->domains[p->n_domains];
     enum store_status found = host.n ? store_domain_find(p->reader, host, &slot->domain)
                                      : store_domain_only(p->reader, &slot->domain);
     if (found != STORE_OK)
         return NULL;
-    slot->host = host;
+    if (host.n)
+        memcpy(slot->name, host.p, host.n);
+    slot->host = slice_of(slot->name, host.n);
     p->n_domains++;
     return &slot->domain;
 }
@@ -403,7 +405,9 @@ static bool dispatch(struct pipeline *p, struct request *r)
         return false;
     }
     if (sip->method == SIP_CANCEL) {
-        answer_plain(p, r, 481, NULL);
+        // An INVITE has its final response at once: to cancel it has no effect (section 9.2)
+        bool known = txn_of_cancel(p->txns, sip, &r->flow, p->now_ms, r->to_tag);
+        answer_plain(p, r, known ? 200 : 481, NULL);
         return false;
     }
     if (sip->ruri.scheme != URI_SIP && sip->ruri.scheme != URI_SIPS) {
@@ -474,11 +478,23 @@ void pipeline_take(struct pipeline *p, struct request *r)
     r->pipeline = p;
     r->trying_sent = false;
     r->auth_info = SLICE_NONE;
-    switch (sip_parse(r->bytes, &r->arena, &r->sip, &fault)) {
+    enum sip_parsed parsed = sip_parse(r->bytes, &r->arena, &r->sip, &fault);
+    if (parsed == SIP_PARSED && r->unframed) {
+        fault = (struct sip_fault){
+            .status = 400, .phrase = SLICE("No Content-Length On A Stream"), .answerable = true};
+        parsed = SIP_FAULTY;
+    }
+    switch (parsed) {
     case SIP_PARSED:
         pending = take_request(p, r);
         break;
     case SIP_FAULTY:
+        if (r->unframed && fault.short_body) { // a stream would have waited for it
+            fault.status = 513;
+            fault.phrase = SLICE_NONE;
+            fault.limit_known = true;
+            fault.limit = LIMIT_SIP_MAX_MESSAGE;
+        }
         answer_fault(p, r, &fault);
         break;
     case SIP_RESPONSE:
@@ -519,6 +535,7 @@ void pipeline_submit(struct pipeline *p)
 void pipeline_completed(struct pipeline *p)
 {
     struct store_op *op = store_port_collect(p->port);
+    p->now_ms = clock_now_ms(); // no earlier than any decision that is answered now
     while (op) {
         struct store_op *next = op->link;
         complete(p, (struct request *)op);

@@ -74,8 +74,10 @@ struct pipeline {
     struct store_op *first, *last; // to be submitted
     size_t n_ops;
 
-    // Domains by host name, of this snapshot
+    // Domains by host name, of this snapshot. The name is a copy: the request that asked for it may
+    // be gone, and its memory another's, before the batch ends.
     struct domain_slot {
+        char name[DOMAIN_NAME_MAX + 1]; // a trailing dot may be there
         struct slice host;
         struct domain domain;
     } domains[DOMAIN_CACHE];

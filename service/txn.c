@@ -90,14 +90,14 @@ static void put_part(struct buf *b, struct hash_key seed, struct slice s)
     buf_byte(b, '\0');
 }
 
-void txn_key_make(struct txns *t, const struct sip_request *req, const struct flow *flow,
-                  struct txn_pending *p)
+static void key_make(struct txns *t, const struct sip_request *req, struct slice method,
+                     const struct flow *flow, struct txn_pending *p)
 {
     struct buf b = buf_over(p->text, sizeof p->text);
     const struct sip_via *via = &req->via[0];
     bool modern = slice_starts(via->branch, magic_cookie) && via->branch.n > magic_cookie.n;
     buf_put(&b, slice_of((const char *)flow->remote.ip, sizeof flow->remote.ip));
-    put_part(&b, t->seed, req->method == SIP_ACK ? SLICE("INVITE") : req->method_text);
+    put_part(&b, t->seed, method);
     if (modern) {
         put_part(&b, t->seed, via->branch);
         if (via->host.n <= PART_MAX)
@@ -117,6 +117,12 @@ void txn_key_make(struct txns *t, const struct sip_request *req, const struct fl
     }
     p->key.text = buf_slice(&b);
     p->key.hash = hash64(t->seed, p->key.text);
+}
+
+void txn_key_make(struct txns *t, const struct sip_request *req, const struct flow *flow,
+                  struct txn_pending *p)
+{
+    key_make(t, req, req->method == SIP_ACK ? SLICE("INVITE") : req->method_text, flow, p);
     // A merged request: the same From tag, Call-ID and CSeq, no To tag (RFC 3261 section 8.2.2.2)
     struct hash_key chain = {hash64_pair(t->seed, req->from.tag, req->call_id), t->seed.k1};
     p->merge_hash = req->to.tag.n || !req->from.tag.n ? 0 : hash64(chain, req->cseq_text) | 1;
@@ -232,6 +238,17 @@ static struct entry *make_room(struct txns *t, size_t size, int64_t now_ms)
     while (t->size - t->used < size)
         forget_oldest(t, now_ms);
     return entry_at(t, t->head);
+}
+
+bool txn_of_cancel(struct txns *t, const struct sip_request *cancel, const struct flow *flow,
+                   int64_t now_ms, char to_tag[16])
+{
+    struct txn_pending invite;
+    key_make(t, cancel, SLICE("INVITE"), flow, &invite);
+    if (!find(t, &invite.key, now_ms))
+        return false;
+    txn_to_tag(t, &invite, to_tag);
+    return true;
 }
 
 struct slice txn_finish(struct txns *t, const struct txn_pending *p, struct slice reply,

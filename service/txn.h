@@ -45,6 +45,10 @@ void txns_close(struct txns *t);
 // Fills pending->key, text and merge_hash from the request. An ACK gets the key of its INVITE.
 void txn_key_make(struct txns *t, const struct sip_request *req, const struct flow *flow,
                   struct txn_pending *pending);
+// A CANCEL's INVITE (RFC 3261 section 9.2): true when it was answered here, and the kept response
+// is still there. to_tag gets the tag of that response.
+bool txn_of_cancel(struct txns *t, const struct sip_request *cancel, const struct flow *flow,
+                   int64_t now_ms, char to_tag[16]);
 // `reply` points into the ring: valid until the next txn_finish(). `found` is the pending one.
 enum txn_match txn_match(struct txns *t, const struct txn_pending *pending, int64_t now_ms,
                          struct slice *reply, struct txn_pending **found);

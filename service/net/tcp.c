@@ -14,53 +14,11 @@
 #include "base/metrics.h"
 #include "service/net/socket.h"
 #include "service/net/source.h"
+#include "service/net/tcp_parts.h"
 
-#define LISTENERS_MAX   16
 #define SOURCE_CELLS    65536
-#define READ_BYTES      65536
 #define ACCEPTS_AT_ONCE 64
 #define LISTEN_BACKLOG  1024
-
-struct connection {
-    int fd; // -1: the slot is free
-    uint32_t generation;
-    uint32_t next_free;
-    uint16_t listener;
-    uint16_t source_cell;
-    bool authenticated, finishing, paused, wants_out;
-    uint32_t serial; // of its flow token
-    char *in;        // an unfinished message; NULL when there is none
-    size_t in_n, in_cap, scanned;
-    char *out; // what the peer has not taken yet
-    size_t out_n, out_cap, out_sent;
-    int64_t opened_ms, active_ms;
-    int64_t partial_ms; // since when a message is unfinished; 0 when none is
-    int64_t stalled_ms; // since when output waits; 0 when none does
-    struct address local, remote;
-};
-
-struct listener {
-    int fd;
-    uint16_t index;
-};
-
-struct tcp {
-    struct tcp_config config;
-    struct tcp_hooks hooks;
-    struct request_pool *pool;
-    int epoll_fd;
-    struct listener listeners[LISTENERS_MAX];
-    size_t n_listeners;
-    struct connection *slots;
-    uint32_t first_free; // slot + 1; 0 for none
-    uint32_t n_made, n_open, n_paused;
-    bool accepting;
-    uint32_t serial;
-    size_t unsent;
-    struct hash_key source_key;
-    uint16_t *source_count; // approximate: sources that share a cell share its limit
-    char scratch[READ_BYTES];
-};
 
 struct tcp *tcp_open(const struct tcp_config *config, const struct tcp_hooks *hooks,
                      struct request_pool *pool, int epoll_fd)
@@ -111,7 +69,7 @@ void tcp_close(struct tcp *t)
 int tcp_listen(struct tcp *t, const struct address *listen_at, uint16_t index,
                struct address *bound, char *why, size_t why_size)
 {
-    if (t->n_listeners == LISTENERS_MAX)
+    if (t->n_listeners == TCP_LISTENERS_MAX)
         return -1;
     int fd = socket_bind(SOCK_STREAM, listen_at, bound, why, why_size);
     if (fd < 0)
@@ -141,18 +99,18 @@ static struct connection *find(const struct tcp *t, const struct flow *flow)
     return c->fd >= 0 && c->generation == flow->generation ? c : NULL;
 }
 
-static void watch(struct tcp *t, struct connection *c, int op)
+void tcp_watch(struct tcp *t, struct connection *c, int op)
 {
     uint64_t number = (uint64_t)(c - t->slots) | (uint64_t)(c->generation & 0xffffff) << 32;
     struct epoll_event ev = {.data.u64 = source_make(SOURCE_TCP_CONNECTION, number)};
-    if (!c->paused && !c->finishing)
+    if (!c->paused && (!c->finishing || c->lingering))
         ev.events |= EPOLLIN;
     if (c->wants_out)
         ev.events |= EPOLLOUT;
     epoll_ctl(t->epoll_fd, op, c->fd, &ev);
 }
 
-static void drop(struct tcp *t, struct connection *c)
+void tcp_drop(struct tcp *t, struct connection *c)
 {
     uint64_t token = token_of(t, c);
     close(c->fd);
@@ -171,13 +129,13 @@ static void drop(struct tcp *t, struct connection *c)
         t->hooks.closed(t->hooks.arg, token);
 }
 
-static void drop_for(struct tcp *t, struct connection *c, enum limit limit)
+void tcp_drop_for(struct tcp *t, struct connection *c, enum limit limit)
 {
     char text[ADDRESS_TEXT_MAX];
     struct buf b = buf_over(text, sizeof text);
     address_print(&b, &c->remote);
     limit_reached(limit, buf_slice(&b));
-    drop(t, c);
+    tcp_drop(t, c);
 }
 
 static struct connection *new_slot(struct tcp *t)
@@ -235,7 +193,7 @@ static void admit(struct tcp *t, int fd, uint16_t listener, const struct sockadd
     t->source_count[cell]++;
     t->n_open++;
     metric_set(METRIC_CONNECTIONS, 0, t->n_open);
-    watch(t, c, EPOLL_CTL_ADD);
+    tcp_watch(t, c, EPOLL_CTL_ADD);
 }
 
 static void watch_listeners(struct tcp *t, bool on)
@@ -294,7 +252,7 @@ static bool queue_output(struct tcp *t, struct connection *c, struct slice rest,
         c->stalled_ms = now_ms;
     if (!c->wants_out) {
         c->wants_out = true;
-        watch(t, c, EPOLL_CTL_MOD);
+        tcp_watch(t, c, EPOLL_CTL_MOD);
     }
     return true;
 }
@@ -302,18 +260,33 @@ static bool queue_output(struct tcp *t, struct connection *c, struct slice rest,
 void tcp_send(struct tcp *t, const struct flow *flow, struct slice bytes, int64_t now_ms)
 {
     struct connection *c = find(t, flow);
-    if (!c)
+    if (!c || c->lingering)
         return;
     if (c->out_n == 0) {
         ssize_t n = send(c->fd, bytes.p, bytes.n, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            drop(t, c);
+            tcp_drop(t, c);
             return;
         }
         bytes = slice_from(bytes, n > 0 ? (size_t)n : 0);
     }
     if (bytes.n && !queue_output(t, c, bytes, now_ms))
-        drop_for(t, c, LIMIT_SIP_OUTPUT_QUEUE);
+        tcp_drop_for(t, c, LIMIT_SIP_OUTPUT_QUEUE);
+}
+
+// A close with unread bytes would be a reset, and a reset overtakes the answer that was just sent.
+static void linger(struct tcp *t, struct connection *c)
+{
+    shutdown(c->fd, SHUT_WR);
+    c->lingering = true;
+    tcp_watch(t, c, EPOLL_CTL_MOD);
+}
+
+static void discard(struct tcp *t, struct connection *c)
+{
+    ssize_t n = recv(c->fd, t->scratch, sizeof t->scratch, MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        tcp_drop(t, c);
 }
 
 // False when the connection is gone.
@@ -325,7 +298,7 @@ static bool write_more(struct tcp *t, struct connection *c, int64_t now_ms)
         if (n < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 return true;
-            drop(t, c);
+            tcp_drop(t, c);
             return false;
         }
         c->out_sent += (size_t)n;
@@ -337,174 +310,24 @@ static bool write_more(struct tcp *t, struct connection *c, int64_t now_ms)
     c->out_n = c->out_cap = c->out_sent = 0;
     c->stalled_ms = 0;
     c->wants_out = false;
-    if (c->finishing) {
-        drop(t, c);
-        return false;
-    }
-    watch(t, c, EPOLL_CTL_MOD);
+    if (c->finishing)
+        linger(t, c);
+    else
+        tcp_watch(t, c, EPOLL_CTL_MOD);
     return true;
 }
 
-void tcp_finish(struct tcp *t, const struct flow *flow)
+void tcp_finish(struct tcp *t, const struct flow *flow, int64_t now_ms)
 {
     struct connection *c = find(t, flow);
     if (!c)
         return;
-    if (c->out_n == 0) {
-        drop(t, c);
-        return;
-    }
     c->finishing = true;
-    watch(t, c, EPOLL_CTL_MOD);
-}
-
-// ---- Input --------------------------------------------------------------------------------------
-
-static struct flow flow_of(const struct tcp *t, const struct connection *c)
-{
-    return (struct flow){.transport = TRANSPORT_TCP,
-                         .listener = c->listener,
-                         .connection = (uint32_t)(c - t->slots),
-                         .generation = c->generation,
-                         .local = c->local,
-                         .remote = c->remote};
-}
-
-static bool hand_over(struct tcp *t, struct connection *c, struct slice message)
-{
-    struct request *r = request_take(t->pool);
-    if (!r)
-        return false;
-    r->flow = flow_of(t, c);
-    r->received_us = clock_mono_us();
-    if (!request_fill(r, message, SLICE_NONE)) {
-        request_give(t->pool, r);
-        return false;
-    }
-    t->hooks.take(t->hooks.arg, r);
-    return true;
-}
-
-static void pause_reading(struct tcp *t, struct connection *c)
-{
-    if (c->paused)
-        return;
-    c->paused = true;
-    t->n_paused++;
-    watch(t, c, EPOLL_CTL_MOD);
-    limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
-}
-
-// Takes whole messages off the front of `bytes`; returns how many bytes were used, or -1 when the
-// connection is gone.
-static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice bytes, int64_t now_ms)
-{
-    uint32_t generation = c->generation;
-    size_t used = 0;
-    while (used < bytes.n && !c->finishing) {
-        size_t skip = 0, length = 0;
-        struct slice rest = slice_from(bytes, used);
-        struct flow flow = flow_of(t, c);
-        switch (sip_frame(rest, t->config.max_message, &c->scanned, &skip, &length)) {
-        case FRAME_NEED_MORE:
-            return (ssize_t)used;
-        case FRAME_PING:
-            tcp_send(t, &flow, SLICE("\r\n"), now_ms);
-            break;
-        case FRAME_BLANK:
-            break;
-        case FRAME_MESSAGE:
-            if (!hand_over(t, c, slice_of(rest.p + skip, length))) {
-                pause_reading(t, c);
-                c->scanned = 0;
-                return (ssize_t)used;
-            }
-            break;
-        case FRAME_BAD:
-            // What there is goes to the parser, which answers 400 or 513 where it can; then the end
-            hand_over(t, c, slice_from(rest, skip));
-            tcp_finish(t, &flow);
-            return c->fd >= 0 && c->generation == generation ? (ssize_t)bytes.n : -1;
-        }
-        c->scanned = 0;
-        if (c->fd < 0 || c->generation != generation)
-            return -1;
-        used += skip + length;
-    }
-    return (ssize_t)used;
-}
-
-// Keeps what was not used yet. `own` says that the bytes are c->in already.
-static bool keep_rest(struct connection *c, struct slice rest, bool own, int64_t now_ms)
-{
-    if (rest.n == 0) {
-        free(c->in);
-        c->in = NULL;
-        c->in_n = c->in_cap = 0;
-        c->partial_ms = 0;
-        return true;
-    }
-    if (own) {
-        // A new message begins where an older one was taken off: its time begins anew
-        if (rest.p != c->in) {
-            memmove(c->in, rest.p, rest.n);
-            c->partial_ms = now_ms;
-        }
-    } else {
-        c->in = malloc(rest.n * 2);
-        if (!c->in)
-            return false;
-        c->in_cap = rest.n * 2;
-        memcpy(c->in, rest.p, rest.n);
-        c->partial_ms = now_ms;
-    }
-    c->in_n = rest.n;
-    return true;
-}
-
-static bool grow_input(struct tcp *t, struct connection *c)
-{
-    if (c->in_n < c->in_cap)
-        return true;
-    size_t most = t->config.max_message + READ_BYTES;
-    size_t cap = c->in_cap * 2 < most ? c->in_cap * 2 : most;
-    char *more = cap > c->in_n ? realloc(c->in, cap) : NULL;
-    if (!more)
-        return false;
-    c->in = more;
-    c->in_cap = cap;
-    return true;
-}
-
-static void process_input(struct tcp *t, struct connection *c, struct slice bytes, bool own,
-                          int64_t now_ms)
-{
-    ssize_t used = take_frames(t, c, bytes, now_ms);
-    if (used >= 0 && !keep_rest(c, slice_from(bytes, (size_t)used), own, now_ms))
-        drop(t, c);
-}
-
-static void read_some(struct tcp *t, struct connection *c, int64_t now_ms)
-{
-    bool own = c->in != NULL;
-    if (own && !grow_input(t, c)) {
-        drop_for(t, c, LIMIT_SIP_MAX_MESSAGE);
-        return;
-    }
-    char *to = own ? c->in + c->in_n : t->scratch;
-    size_t room = own ? c->in_cap - c->in_n : sizeof t->scratch;
-    ssize_t n = recv(c->fd, to, room, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        drop(t, c);
-        return;
-    }
-    if (n < 0)
-        return;
-    c->active_ms = now_ms;
-    if (own)
-        c->in_n += (size_t)n;
-    process_input(t, c, own ? slice_of(c->in, c->in_n) : slice_of(t->scratch, (size_t)n), own,
-                  now_ms);
+    c->finish_ms = now_ms;
+    if (c->out_n == 0)
+        linger(t, c);
+    else
+        tcp_watch(t, c, EPOLL_CTL_MOD);
 }
 
 void tcp_event(struct tcp *t, uint64_t data, uint32_t events, int64_t now_ms)
@@ -521,12 +344,16 @@ void tcp_event(struct tcp *t, uint64_t data, uint32_t events, int64_t now_ms)
     if ((events & EPOLLOUT) && !write_more(t, c, now_ms))
         return;
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-        if (c->paused || c->finishing) {
-            if (events & (EPOLLHUP | EPOLLERR))
-                drop(t, c);
+        if (c->lingering) {
+            discard(t, c);
             return;
         }
-        read_some(t, c, now_ms);
+        if (c->paused || c->finishing) {
+            if (events & (EPOLLHUP | EPOLLERR))
+                tcp_drop(t, c);
+            return;
+        }
+        tcp_read(t, c, now_ms);
     }
 }
 
@@ -555,15 +382,6 @@ static bool older(int64_t since_ms, unsigned seconds, int64_t now_ms)
     return since_ms && now_ms - since_ms > (int64_t)seconds * 1000;
 }
 
-static void resume_reading(struct tcp *t, struct connection *c, int64_t now_ms)
-{
-    c->paused = false;
-    t->n_paused--;
-    watch(t, c, EPOLL_CTL_MOD);
-    if (c->in)
-        process_input(t, c, slice_of(c->in, c->in_n), true, now_ms);
-}
-
 void tcp_tick(struct tcp *t, int64_t now_ms)
 {
     if (!t->accepting)
@@ -572,15 +390,17 @@ void tcp_tick(struct tcp *t, int64_t now_ms)
         struct connection *c = &t->slots[i];
         if (c->fd < 0)
             continue;
-        if (c->paused)
-            resume_reading(t, c, now_ms);
+        if (older(c->finish_ms, t->config.header_timeout_s, now_ms))
+            tcp_drop(t, c);
+        else if (c->paused)
+            tcp_resume(t, c, now_ms);
         else if (older(c->partial_ms, t->config.header_timeout_s, now_ms) ||
                  older(c->stalled_ms, t->config.header_timeout_s, now_ms))
-            drop_for(t, c, LIMIT_SIP_HEADER_TIMEOUT);
+            tcp_drop_for(t, c, LIMIT_SIP_HEADER_TIMEOUT);
         else if (!c->authenticated &&
                  older(c->opened_ms, t->config.unauthenticated_timeout_s, now_ms))
-            drop_for(t, c, LIMIT_SIP_UNAUTHENTICATED_TIMEOUT);
+            tcp_drop_for(t, c, LIMIT_SIP_UNAUTHENTICATED_TIMEOUT);
         else if (older(c->active_ms, t->config.idle_timeout_s, now_ms))
-            drop_for(t, c, LIMIT_SIP_IDLE_TIMEOUT);
+            tcp_drop_for(t, c, LIMIT_SIP_IDLE_TIMEOUT);
     }
 }

@@ -115,13 +115,14 @@ enum sip_parsed {
     SIP_PARSED,   // a whole request
     SIP_FAULTY,   // cannot be taken: answer fault->status where fault->answerable
     SIP_RESPONSE, // a response: silence
-    SIP_BLANK     // nothing but CRLFs (RFC 5626 section 3.5.1, or noise)
+    SIP_BLANK     // nothing but CRLFs, NULs and blanks: keep-alives (RFC 5626 section 3.5.1)
 };
 
 struct sip_fault {
     unsigned status;     // 400, 413, 416, 501, 505, 513
     struct slice phrase; // names what is wrong: "Bad Contact", "CSeq Does Not Match Method"
     bool answerable;     // Via, From, To, Call-ID and CSeq can be copied into a response
+    bool short_body;     // Content-Length says more than there is: what a stream would wait for
     bool limit_known;    // `limit` was reached
     enum limit limit;
 };

@@ -366,10 +366,12 @@ static void set_raw(struct parsing *p, size_t body)
 {
     size_t length = p->bytes.n - body;
     if (p->seen & 1u << HEADER_CONTENT_LENGTH && !p->fault->status) {
-        if (p->content_length > length)
+        if (p->content_length > length) {
             bad(p, SLICE("Content-Length Exceeds Message"));
-        else
+            p->fault->short_body = true;
+        } else {
             length = (size_t)p->content_length;
+        }
     }
     p->out->raw = slice_upto(p->bytes, body + length);
 }
@@ -392,13 +394,22 @@ static bool answerable(const struct sip_request *out)
            copyable(out->call_id) && copyable(out->cseq_text);
 }
 
+// Nothing at all, or the NULs and blanks with which phones keep their NAT open.
+static bool blank(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] != '\0' && !char_blank(s.p[i]) && s.p[i] != '\r' && s.p[i] != '\n')
+            return false;
+    return true;
+}
+
 enum sip_parsed sip_parse(struct slice bytes, struct arena *arena, struct sip_request *out,
                           struct sip_fault *fault)
 {
     struct scan scan;
     while (bytes.n && (bytes.p[0] == '\r' || bytes.p[0] == '\n'))
         bytes = slice_from(bytes, 1);
-    if (bytes.n == 0)
+    if (blank(bytes))
         return SIP_BLANK;
     if (slice_istarts(bytes, SLICE("SIP/")))
         return SIP_RESPONSE;
