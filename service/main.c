@@ -19,6 +19,7 @@
 #include "service/net/notify.h"
 #include "service/seccomp.h"
 #include "service/worker.h"
+#include "store/flows.h"
 #include "store/credential.h"
 
 #define EXIT_START     1
@@ -32,6 +33,7 @@ struct process {
     struct store *store;
     struct attempts *attempts;
     struct bans *bans;
+    struct flows *flows;
     struct worker *worker;
     struct api *api;
     struct sip_settings settings;
@@ -156,6 +158,7 @@ static int open_store(struct process *p, char *why, size_t why_size)
                              .changes_max = c->store.changes_max,
                              .queue_max = QUEUE_MAX,
                              .now_ms = clock_now_ms(),
+                             .flows = p->flows,
                              .progress = say_progress,
                              .progress_arg = p,
                              .cancelled = cancelled,
@@ -202,6 +205,7 @@ static int start_worker(struct process *p, char *why, size_t why_size)
 {
     const struct config *c = p->config;
     struct worker_config w = {.n_listen = c->sip.n_listen,
+                              .flows = p->flows,
                               .max_connections = c->sip.max_connections,
                               .max_connections_per_source = c->sip.max_connections_per_source,
                               .idle_timeout_s = c->sip.idle_timeout,
@@ -245,7 +249,8 @@ static int start_parts(struct process *p, char *why, size_t why_size)
         snprintf(p->control_path, sizeof p->control_path, "%s/control.sock", p->store_dir);
     p->attempts = attempts_open(ATTEMPTS_BYTES);
     p->bans = bans_open();
-    if (!p->attempts || !p->bans) {
+    p->flows = flows_open(p->config->sip.max_connections);
+    if (!p->attempts || !p->bans || !p->flows) {
         snprintf(why, why_size, "not enough memory");
         return -1;
     }
@@ -329,6 +334,7 @@ static void free_parts(struct process *p)
         store_close(p->store);
     attempts_close(p->attempts);
     bans_close(p->bans);
+    flows_close(p->flows);
     config_free(p->config);
 }
 

@@ -31,6 +31,7 @@ struct worker {
     struct udp_socket *udp[WORKER_LISTENERS_MAX]; // by listener; NULL for TCP
     struct udp_batch *batch;
     struct tcp *tcp;
+    struct flows *flows;
     struct pipeline pipeline;
     struct sip_settings settings;
     struct sip_settings *_Atomic next_settings;
@@ -121,6 +122,7 @@ static void take_settings(struct worker *w)
     if (!next)
         return;
     w->settings = *next;
+    flows_set_marking(w->flows, w->settings.closed_flow_mark);
     free(next);
 }
 
@@ -247,8 +249,8 @@ static int open_all(struct worker *w, const struct worker_config *c, char *why, 
                              .unauthenticated_timeout_s = c->unauthenticated_timeout_s,
                              .header_timeout_s = c->header_timeout_s,
                              .max_message = c->max_message,
-                             .output_max = OUTPUT_MAX};
-    random_bytes(&tcp.epoch, sizeof tcp.epoch);
+                             .output_max = OUTPUT_MAX,
+                             .flows = c->flows};
     request_pool_init(&w->pool, POOL_MAX);
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -282,6 +284,8 @@ int worker_start(const struct worker_config *config, const struct sip_settings *
         return -1;
     w->epoll_fd = w->wake_fd = -1;
     w->settings = *settings;
+    w->flows = config->flows;
+    flows_set_marking(w->flows, settings->closed_flow_mark);
     if (open_all(w, config, why, why_size) || pthread_create(&w->thread, NULL, run, w)) {
         worker_free(w);
         return -1;

@@ -20,6 +20,7 @@ struct worker_config {
     unsigned max_connections, max_connections_per_source;
     unsigned idle_timeout_s, unauthenticated_timeout_s, header_timeout_s;
     size_t max_message;
+    struct flows *flows; // the caller's
     struct pipeline_config
         pipeline; // store, attempts, bans, nonces, memory; the rest is the worker's
 };

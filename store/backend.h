@@ -21,6 +21,7 @@
 // The first member of a backend's own reader.
 struct store_reader {
     const struct store_backend *backend;
+    const struct flows *flows; // the front's
 };
 
 struct store_backend {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "store/backend.h"
+#include "store/flows.h"
 #include "store/queue.h"
 
 static const struct store_backend *const backends[] = {&store_backend_lmdb, &store_backend_memory};
@@ -299,7 +300,10 @@ enum store_status store_do(struct store *s, struct store_op *op)
 
 int store_reader_open(struct store *s, struct store_reader **out)
 {
-    return s->backend->reader_open(s->state, out);
+    int rc = s->backend->reader_open(s->state, out);
+    if (rc == 0)
+        (*out)->flows = s->config.flows;
+    return rc;
 }
 
 void store_reader_close(struct store_reader *r)
@@ -358,13 +362,19 @@ enum store_status store_user_next(struct store_reader *r, struct slice domain, s
 enum store_status store_bindings_find(struct store_reader *r, const struct user *user,
                                       int64_t now_ms, struct arena *arena, struct aor_state *out)
 {
-    return r->backend->bindings_find(r, user, now_ms, arena, out);
+    enum store_status st = r->backend->bindings_find(r, user, now_ms, arena, out);
+    if (st == STORE_OK) {
+        out->version += flows_version(r->flows);
+        flows_mark(r->flows, &out->bindings);
+    }
+    return st;
 }
 
 void store_bindings_glance(struct store_reader *r, const struct user *user, int64_t now_ms,
                            struct aor_glance *out)
 {
     r->backend->bindings_glance(r, user, now_ms, out);
+    out->version += flows_version(r->flows);
 }
 
 enum store_status store_changes_read(struct store_reader *r, uint64_t after, size_t max,
@@ -377,6 +387,7 @@ enum store_status store_changes_read(struct store_reader *r, uint64_t after, siz
 void store_counts(struct store *s, struct store_counts *out)
 {
     s->backend->counts(s->state, out);
+    out->bindings_version += flows_version(s->config.flows);
 }
 
 void store_secret(struct store *s, uint8_t out[32])

@@ -40,6 +40,8 @@ enum store_status {
 
 // ---- Opening ----------------------------------------------------------------------------------
 
+struct flows;
+
 struct store_config {
     struct slice url;     // "lmdb:/var/lib/rollcall", "memory:" (tests)
     uint64_t map_size;    // bytes of address space
@@ -52,6 +54,8 @@ struct store_config {
     // tests.
     int64_t (*clock)(void *arg);
     void *clock_arg;
+    // Which TCP connections are open, for BINDING_UNREACHABLE; NULL: not known. The caller's.
+    const struct flows *flows;
     // Says a sentence on what goes on (waiting for the lock, scanning); may be NULL.
     void (*progress)(void *arg, const char *sentence);
     void *progress_arg;

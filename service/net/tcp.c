@@ -88,7 +88,7 @@ int tcp_listen(struct tcp *t, const struct address *listen_at, uint16_t index,
 
 static uint64_t token_of(const struct tcp *t, const struct connection *c)
 {
-    return (uint64_t)t->config.epoch << 32 | c->serial;
+    return flows_token(t->config.flows, (uint32_t)(c - t->slots), c->generation);
 }
 
 static struct connection *find(const struct tcp *t, const struct flow *flow)
@@ -112,7 +112,7 @@ void tcp_watch(struct tcp *t, struct connection *c, int op)
 
 void tcp_drop(struct tcp *t, struct connection *c)
 {
-    uint64_t token = token_of(t, c);
+    flows_closed(t->config.flows, token_of(t, c));
     close(c->fd);
     free(c->in);
     free(c->out);
@@ -125,8 +125,6 @@ void tcp_drop(struct tcp *t, struct connection *c)
     t->first_free = (uint32_t)(c - t->slots) + 1;
     t->n_open--;
     metric_set(METRIC_CONNECTIONS, 0, t->n_open);
-    if (t->hooks.closed)
-        t->hooks.closed(t->hooks.arg, token);
 }
 
 void tcp_drop_for(struct tcp *t, struct connection *c, enum limit limit)
@@ -186,13 +184,13 @@ static void admit(struct tcp *t, int fd, uint16_t listener, const struct sockadd
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     *c = (struct connection){.fd = fd, .generation = c->generation, .listener = listener};
     c->source_cell = cell;
-    c->serial = ++t->serial;
     c->opened_ms = c->active_ms = now_ms;
     c->local = local;
     c->remote = remote;
     t->source_count[cell]++;
     t->n_open++;
     metric_set(METRIC_CONNECTIONS, 0, t->n_open);
+    flows_opened(t->config.flows, token_of(t, c));
     tcp_watch(t, c, EPOLL_CTL_ADD);
 }
 

@@ -8,6 +8,7 @@
 
 #include "service/net/flow.h"
 #include "service/request.h"
+#include "store/flows.h"
 
 struct tcp;
 
@@ -15,13 +16,12 @@ struct tcp_config {
     unsigned max_connections, max_connections_per_source;
     unsigned idle_timeout_s, unauthenticated_timeout_s, header_timeout_s;
     size_t max_message;
-    size_t output_max; // bytes that may wait on one connection
-    uint32_t epoch;    // random, of this process: flow tokens of another are not ours
+    size_t output_max;   // bytes that may wait on one connection
+    struct flows *flows; // told of each connection; the caller's
 };
 
 struct tcp_hooks {
-    void (*take)(void *arg, struct request *r);     // a whole message; the callee's
-    void (*closed)(void *arg, uint64_t flow_token); // after a connection has ended
+    void (*take)(void *arg, struct request *r); // a whole message; the callee's
     void *arg;
 };
 

@@ -16,10 +16,9 @@ struct connection {
     uint16_t listener;
     uint16_t source_cell;
     bool authenticated, paused, wants_out;
-    bool finishing;  // no more is read of it
-    bool lingering;  // all is sent: what still comes is thrown away until the peer's end
-    uint32_t serial; // of its flow token
-    char *in;        // an unfinished message; NULL when there is none
+    bool finishing; // no more is read of it
+    bool lingering; // all is sent: what still comes is thrown away until the peer's end
+    char *in;       // an unfinished message; NULL when there is none
     size_t in_n, in_cap, scanned;
     char *out; // what the peer has not taken yet
     size_t out_n, out_cap, out_sent;
@@ -46,7 +45,6 @@ struct tcp {
     uint32_t first_free; // slot + 1; 0 for none
     uint32_t n_made, n_open, n_paused;
     bool accepting;
-    uint32_t serial;
     size_t unsent;
     struct hash_key source_key;
     uint16_t *source_count; // approximate: sources that share a cell share its limit
