@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 
-#define LOG_LINE_MAX  4096
+#define LOG_LINE_MAX  4096 // PIPE_BUF: a whole line or none
 #define LOG_VALUE_MAX 1024
 
 static _Atomic int least_level = LOG_INFO;
 static _Atomic int line_format = LOG_TEXT;
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
@@ -91,6 +95,19 @@ static void put_field(struct buf *b, bool json, const char *key, struct slice va
         buf_put(b, value);
 }
 
+// A log that cannot be written must not stop the service: a pipe that nobody reads would block its
+// threads. A pipe that says it is writable takes PIPE_BUF bytes, which is a line's length at most.
+static void write_line(const char *line, size_t n)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    pthread_mutex_lock(&writing); // two that see room for one line would make one of them wait
+    bool ready = poll(&out, 1, 0) == 1 && (out.revents & POLLOUT);
+    bool written = ready && write(STDERR_FILENO, line, n) == (ssize_t)n;
+    pthread_mutex_unlock(&writing);
+    if (!written)
+        metric_add(METRIC_LOG_LOST, 0, 1);
+}
+
 void log_write(enum log_level level, const char *event, const char *message,
                const struct log_field *fields, size_t n)
 {
@@ -109,6 +126,8 @@ void log_write(enum log_level level, const char *event, const char *message,
         buf_printf(&b, " %s", level_names[level]);
     put_field(&b, json, "event", slice_str(event));
     for (size_t i = 0; i < n; i++) {
+        if (fields[i].value.n == 0)
+            continue;
         struct buf before = b;
         put_field(&b, json, fields[i].key, fields[i].value);
         if (b.full)
@@ -121,9 +140,7 @@ void log_write(enum log_level level, const char *event, const char *message,
     if (json)
         line[b.n++] = '}';
     line[b.n++] = '\n';
-    // A log that cannot be written must not stop the service, and there is nowhere to say so.
-    ssize_t written = write(STDERR_FILENO, line, b.n);
-    (void)written;
+    write_line(line, b.n);
 }
 
 bool log_gate_open(struct log_gate *gate, int64_t now_ms, uint32_t burst, uint32_t *suppressed)

@@ -55,6 +55,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE };
       "Bindings removed, by reason")                                                               \
     X(CLOCK_STEPS, "rollcall_clock_steps_total", METRIC_COUNTER, "", 1,                            \
       "Steps of the machine's wall clock of more than a second")                                   \
+    X(LOG_LOST, "rollcall_log_lines_lost_total", METRIC_COUNTER, "", 1,                            \
+      "Log lines that could not be written")                                                       \
     X(BANS, "rollcall_bans", METRIC_GAUGE, "", 1, "Networks shut out now")                         \
     X(SECURITY_EVENTS, "rollcall_security_events_total", METRIC_COUNTER, "event", 32,              \
       "Security events, by event")                                                                 \

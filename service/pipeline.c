@@ -260,9 +260,10 @@ bool pipeline_admit(struct pipeline *p, const struct address *source)
 // Behind an edge proxy all phones share one address: limits go by the one that the proxy saw.
 static void find_origin(struct pipeline *p, struct request *r)
 {
-    r->origin = r->flow.remote;
-    if (r->sip.n_vias > 1 && networks_contain(&p->settings->exempt, &r->flow.remote))
-        address_parse(r->sip.via[1].received, &r->origin);
+    struct address seen;
+    if (r->sip.n_vias > 1 && networks_contain(&p->settings->exempt, &r->flow.remote) &&
+        address_parse(r->sip.via[1].received, &seen))
+        r->origin = seen;
 }
 
 // Failures count towards a ban; a challenge and an expired nonce are none.
@@ -478,6 +479,7 @@ void pipeline_take(struct pipeline *p, struct request *r)
     r->pipeline = p;
     r->trying_sent = false;
     r->auth_info = SLICE_NONE;
+    r->origin = r->flow.remote;
     enum sip_parsed parsed = sip_parse(r->bytes, &r->arena, &r->sip, &fault);
     if (parsed == SIP_PARSED && r->unframed) {
         fault = (struct sip_fault){

@@ -21,17 +21,21 @@ static struct slice aor_text(const struct request *r, char *out, size_t size)
 static void log_failure(struct pipeline *p, const struct request *r, unsigned status,
                         enum reason reason, const char *detail)
 {
-    char aor[USERNAME_MAX + DOMAIN_NAME_MAX + 8], source[ADDRESS_TEXT_MAX], code[8], held[16];
-    struct buf s = buf_over(source, sizeof source), c = buf_over(code, sizeof code),
-               h = buf_over(held, sizeof held);
+    char aor[USERNAME_MAX + DOMAIN_NAME_MAX + 8], source[ADDRESS_TEXT_MAX], via[ADDRESS_TEXT_MAX];
+    char code[8], held[16];
+    struct buf s = buf_over(source, sizeof source), v = buf_over(via, sizeof via);
+    struct buf c = buf_over(code, sizeof code), h = buf_over(held, sizeof held);
     uint32_t suppressed;
     if (!log_gate_open(&p->failure_gate, p->now_ms, FAILURE_LINES_A_SECOND, &suppressed))
         return;
-    address_print(&s, &r->flow.remote);
+    // Who reads this line may shut the source out: behind an edge proxy that is the phone
+    address_print(&s, &r->origin);
+    if (!address_eq(&r->origin, &r->flow.remote))
+        address_print(&v, &r->flow.remote);
     buf_u64(&c, status);
     buf_u64(&h, suppressed);
     log_event(LOG_WARNING, reason_word(reason), detail ? detail : reason_text(reason),
-              {"source", buf_slice(&s)},
+              {"source", buf_slice(&s)}, {"via", buf_slice(&v)},
               {"transport", slice_str(transport_name(r->flow.transport))},
               {"aor", aor_text(r, aor, sizeof aor)}, {"status", buf_slice(&c)},
               {"suppressed", buf_slice(&h)});

@@ -19,6 +19,22 @@
 #include "base/metrics.h"
 #include "base/reason.h"
 
+static void a_log_that_nobody_reads_blocks_nobody(void **state)
+{
+    (void)state;
+    int ends[2], kept = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    int64_t before = metric_get(METRIC_LOG_LOST, 0);
+    for (int i = 0; i < 2000; i++) // a pipe holds 64 KiB
+        log_event(LOG_ERROR, "test", "a line of a log that nobody reads, again and again");
+    dup2(kept, STDERR_FILENO);
+    assert_true(metric_get(METRIC_LOG_LOST, 0) > before);
+    close(ends[0]);
+    close(ends[1]);
+    close(kept);
+}
+
 static void siphash_1_3_of_nothing_with_the_reference_key(void **state)
 {
     (void)state;
@@ -214,6 +230,7 @@ static void every_table_has_words_for_each_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_log_that_nobody_reads_blocks_nobody),
         cmocka_unit_test(siphash_1_3_of_nothing_with_the_reference_key),
         cmocka_unit_test(hash_of_a_pair_is_not_that_of_another_split),
         cmocka_unit_test(numbers_are_digits_within_bounds),
