@@ -195,6 +195,11 @@ static void fill_register(struct pipeline *p, struct request *r, const struct au
     r->policy = p->settings->registrar;
     if (p->overloaded && r->policy.expires_jitter_percent < OVERLOAD_JITTER_PERCENT)
         r->policy.expires_jitter_percent = OVERLOAD_JITTER_PERCENT;
+    // After a restart a repeat may be of a request that was taken during a storm
+    r->policy.repeat_jitter_percent = r->policy.expires_jitter_percent;
+    if (p->now_ms - p->config.nonces.started_ms < TXN_TIMER_J_MS &&
+        r->policy.repeat_jitter_percent < OVERLOAD_JITTER_PERCENT)
+        r->policy.repeat_jitter_percent = OVERLOAD_JITTER_PERCENT;
     r->policy.jitter_seed = hash64_pair(p->tag_key, sip->call_id, sip->cseq_text);
 }
 

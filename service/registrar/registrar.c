@@ -12,6 +12,7 @@ struct work {
     const struct reg_request *req;
     const struct reg_policy *policy;
     int64_t now_ms;
+    size_t before;            // current->n
     struct binding_set *next; // room for current->n + req->n_contacts items
     bool *touched;            // items of next that this request has set, by index
     struct reg_answer *answer;
@@ -43,9 +44,9 @@ static bool too_brief(const struct work *w, const struct sip_contact *contact, u
            asked < w->policy->min_expires && asked < BRIEF_BELOW_S;
 }
 
-static uint32_t jitter_room(const struct work *w, uint32_t seconds)
+static uint32_t share(uint32_t seconds, uint32_t percent)
 {
-    return (uint32_t)((uint64_t)seconds * w->policy->expires_jitter_percent / 100);
+    return (uint32_t)((uint64_t)seconds * percent / 100);
 }
 
 // What is granted of what was asked: a cap behind NAT, then a spread that is never a rise.
@@ -53,7 +54,7 @@ static uint32_t granted_expires(const struct work *w, uint32_t asked, bool nat)
 {
     uint32_t cap = w->policy->nat_max_expires;
     uint32_t granted = nat && cap && asked > cap ? cap : asked;
-    uint32_t room = jitter_room(w, granted);
+    uint32_t room = share(granted, w->policy->expires_jitter_percent);
     if (room)
         granted -= (uint32_t)(w->policy->jitter_seed % (room + 1));
     return granted ? granted : 1;
@@ -161,10 +162,11 @@ static bool same_content(const struct work *w, const struct sip_contact *contact
     bool nat = contact_behind_nat(w->req, contact);
     uint32_t cap = w->policy->nat_max_expires;
     uint32_t most = nat && cap && asked > cap ? cap : asked;
+    uint32_t least = most - share(most, w->policy->repeat_jitter_percent);
     int64_t lifetime_ms = b->expires_at_ms - b->refreshed_at_ms;
     return slice_eq(b->contact, contact->addr.uri_text) && slice_eq(b->params, contact->params) &&
            b->q == contact->q && lifetime_ms <= (int64_t)most * 1000 &&
-           lifetime_ms >= (int64_t)(most - jitter_room(w, most)) * 1000;
+           lifetime_ms >= (int64_t)least * 1000;
 }
 
 // A 200 may be lost over a restart, and the phone then repeats a request that was carried out: each
@@ -234,10 +236,13 @@ static struct binding *oldest(struct work *w,
     return found;
 }
 
-// A phone whose port changes at every start displaces what it left behind; nobody else's.
+// A phone whose port changes at every start displaces what it left behind; nobody else's. Where the
+// limit was lowered below what is there, only growth is refused.
 static bool make_room(struct work *w)
 {
     size_t limit = w->policy->max_bindings < BINDINGS_MAX ? w->policy->max_bindings : BINDINGS_MAX;
+    if (limit < w->before)
+        limit = w->before;
     for (size_t n = staying(w->next); n > limit; n--) {
         struct binding *b = oldest(w, same_instance);
         if (!b)
@@ -295,10 +300,15 @@ static bool apply_all(struct work *w)
     return make_room(w);
 }
 
-static int own_index(const struct work *w)
+static int own_index(struct work *w)
 {
     int index = 0;
-    if (w->own == SIZE_MAX || w->next->items[w->own].gone)
+    // The first contact may have been taken back by a later one of the same request
+    if (w->own != SIZE_MAX && w->next->items[w->own].gone)
+        for (w->own = 0; w->own < w->next->n; w->own++)
+            if (w->touched[w->own] && !w->next->items[w->own].gone)
+                break;
+    if (w->own >= w->next->n)
         return -1;
     for (size_t i = 0; i < w->own; i++)
         index += !w->next->items[i].gone;
@@ -313,6 +323,7 @@ bool registrar_decide(const struct reg_request *req, const struct binding_set *c
     struct work w = {.req = req,
                      .policy = policy,
                      .now_ms = now_ms,
+                     .before = current->n,
                      .next = next,
                      .answer = answer,
                      .own = SIZE_MAX};

@@ -12,8 +12,11 @@ struct reg_policy {
     uint32_t min_expires, default_expires, max_expires; // seconds
     uint32_t max_bindings;
     uint32_t expires_jitter_percent; // granted = asked minus up to this share; 0: exact
-    uint32_t nat_max_expires;        // cap for phones behind NAT; 0: none
-    uint32_t flow_timer;             // RFC 5626 Flow-Timer; 0: none
+    // A repeat may have been granted less than it asks for by up to this share: the jitter that was
+    // in force then, perhaps before a restart.
+    uint32_t repeat_jitter_percent;
+    uint32_t nat_max_expires; // cap for phones behind NAT; 0: none
+    uint32_t flow_timer;      // RFC 5626 Flow-Timer; 0: none
     bool cseq_restart;
     uint64_t jitter_seed; // of this request, so that a second run decides the same
 };
