@@ -2,7 +2,7 @@
 // Addresses of record as text, both ways (RFC 3261 section 25.1: userinfo, hostport).
 #include "api/show.h"
 
-#define AOR_TEXT_MAX (4 + 3 * USERNAME_MAX + 1 + DOMAIN_NAME_MAX)
+#define AOR_TEXT_MAX (4 + 3 * USERNAME_MAX + 1 + DOMAIN_NAME_MAX + 2)
 
 // unreserved and user-unreserved: what a user part holds without escapes.
 static bool user_char(unsigned char c)
@@ -34,7 +34,10 @@ void show_aor(struct text *t, struct slice domain, struct slice username)
     BUF_LIT(&b, "sip:");
     put_user(&b, username);
     BUF_LIT(&b, "@");
+    bool address = slice_find(domain, ':') < domain.n; // IPv6, which is kept without brackets
+    buf_put(&b, address ? SLICE("[") : SLICE_NONE);
     buf_put(&b, domain);
+    buf_put(&b, address ? SLICE("]") : SLICE_NONE);
     t->bad |= b.full;
     json_string(t, buf_slice(&b));
 }
@@ -77,23 +80,35 @@ static bool digits_only(struct slice s)
     return true;
 }
 
-// The host of "host[:port]"; an IPv6 reference keeps its brackets.
-static bool take_host(struct slice s, struct slice *host)
+// The host of "host[:port]" as domains are kept: lower case, an IPv6 address without brackets in
+// its shortest form. `out` has the size of `s`, and never less than ADDRESS_TEXT_MAX.
+static bool read_host(struct slice s, struct buf *out)
 {
+    struct address address;
     size_t end = s.n && s.p[0] == '[' ? slice_find(s, ']') + 1 : slice_find(s, ':');
     if (end == 0 || end > s.n)
         return false;
-    *host = slice_upto(s, end);
-    for (size_t i = 0; i < end; i++)
-        if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] >= 0x7f ||
-            strchr("@<>\"\\", s.p[i]))
+    if (end < s.n && (s.p[end] != ':' || !digits_only(slice_from(s, end + 1))))
+        return false;
+    s = slice_upto(s, end);
+    if (s.p[0] == '[') {
+        if (!address_parse(s, &address) || address.family != 6)
             return false;
-    return end == s.n || (s.p[end] == ':' && digits_only(slice_from(s, end + 1)));
+        address_print(out, &address);
+        return !out->full;
+    }
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c <= ' ' || c >= 0x7f || strchr("@<>\"\\%", c))
+            return false;
+        buf_byte(out, ascii_lower(s.p[i]));
+    }
+    return !out->full;
 }
 
 bool read_aor(struct slice aor, struct arena *arena, struct slice *domain, struct slice *username)
 {
-    struct slice rest, host;
+    struct slice rest;
     if (slice_istarts(aor, SLICE("sip:")))
         rest = slice_from(aor, 4);
     else if (slice_istarts(aor, SLICE("sips:")))
@@ -107,18 +122,16 @@ bool read_aor(struct slice aor, struct arena *arena, struct slice *domain, struc
         return false;
     rest = slice_from(rest, at + 1);
     rest = slice_upto(rest, slice_find(rest, '?'));
-    if (!take_host(slice_upto(rest, slice_find(rest, ';')), &host))
-        return false;
-    char *copy = arena_alloc(arena, user.n + host.n);
+    rest = slice_upto(rest, slice_find(rest, ';'));
+    size_t room = rest.n < ADDRESS_TEXT_MAX ? ADDRESS_TEXT_MAX : rest.n;
+    char *copy = arena_alloc(arena, user.n + room);
     if (!copy)
         return false;
     memcpy(copy, user.p, user.n);
-    if (!unescape(copy, &user.n))
+    struct buf host = buf_over(copy + user.n, room);
+    if (!unescape(copy, &user.n) || !read_host(rest, &host))
         return false;
-    char *name = copy + user.n;
-    for (size_t i = 0; i < host.n; i++)
-        name[i] = ascii_lower(host.p[i]);
     *username = slice_of(copy, user.n);
-    *domain = slice_of(name, host.n);
+    *domain = buf_slice(&host);
     return true;
 }

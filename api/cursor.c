@@ -8,8 +8,6 @@
 // It holds no position in a file or a list, so that it survives every write in between.
 #include "api/cursor.h"
 
-#include "base/hash.h"
-
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
 #define SEAL_SIZE     8
@@ -54,13 +52,13 @@ static bool base64url_decode(struct slice in, char *out, size_t *n)
     return have < 6 && (bits & ((1u << have) - 1)) == 0;
 }
 
-static struct hash_key seal_key(struct store *s)
+struct hash_key secret_key(struct request *r, struct slice purpose)
 {
-    char secret[32];
+    uint8_t secret[32];
     struct hash_key half[2];
-    store_secret(s, (uint8_t *)secret);
+    store_secret(request_store(r), secret);
     memcpy(half, secret, sizeof half);
-    return (struct hash_key){hash64(half[0], SLICE("cursor")), hash64(half[1], SLICE("cursor"))};
+    return (struct hash_key){hash64(half[0], purpose), hash64(half[1], purpose)};
 }
 
 // Each part is hashed into the key of the next, so that no two different lists of parts are one
@@ -68,7 +66,7 @@ static struct hash_key seal_key(struct store *s)
 static void seal(struct request *r, struct slice question, struct slice plain, char out[SEAL_SIZE])
 {
     struct store_counts counts;
-    struct hash_key key = seal_key(request_store(r));
+    struct hash_key key = secret_key(r, SLICE("cursor"));
     store_counts(request_store(r), &counts);
     key.k0 ^= hash64(key, slice_of((const char *)&counts.epoch, sizeof counts.epoch));
     key.k1 ^= hash64(key, question);
@@ -127,21 +125,26 @@ static void cursor_put(struct request *r, struct slice question, struct slice do
     json_string(&r->out, base64url_encode(slice_of(plain, b.n + SEAL_SIZE), text));
 }
 
+void as_of_put(struct request *r, uint64_t change)
+{
+    struct store_counts counts;
+    char as_of[EVENT_ID_MAX];
+    struct buf b = buf_over(as_of, sizeof as_of);
+    store_counts(request_store(r), &counts);
+    event_id_print(&b, counts.epoch, change);
+    json_key(&r->out, "as_of");
+    json_string(&r->out, buf_slice(&b));
+}
+
 void page_end(struct request *r, struct slice question, bool more, struct slice domain,
               struct slice key, uint64_t as_of_change)
 {
-    struct store_counts counts;
-    char as_of[48];
-    store_counts(request_store(r), &counts);
     json_key(&r->out, "next_cursor");
     if (more)
         cursor_put(r, question, domain, key);
     else
         json_null(&r->out);
-    struct buf b = buf_over(as_of, sizeof as_of);
-    event_id_print(&b, counts.epoch, as_of_change);
-    json_key(&r->out, "as_of");
-    json_string(&r->out, buf_slice(&b));
+    as_of_put(r, as_of_change);
 }
 
 // ---- Event ids ----------------------------------------------------------------------------------
@@ -156,7 +159,7 @@ void event_id_print(struct buf *b, uint64_t epoch, uint64_t change)
 
 void event_id_put(struct text *t, uint64_t epoch, uint64_t change)
 {
-    char id[48];
+    char id[EVENT_ID_MAX];
     struct buf b = buf_over(id, sizeof id);
     event_id_print(&b, epoch, change);
     text_put(t, buf_slice(&b));

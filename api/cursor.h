@@ -5,6 +5,7 @@
 
 #include "api/request.h"
 #include "base/buf.h"
+#include "base/hash.h"
 
 struct page {
     size_t limit;              // 1..1000
@@ -18,8 +19,15 @@ bool page_read(struct request *r, struct slice question, struct page *out);
 // Writes the members "next_cursor" (null where !more) and "as_of" into the open object in r->out.
 void page_end(struct request *r, struct slice question, bool more, struct slice domain,
               struct slice key, uint64_t as_of_change);
+// The member "as_of" alone. `change` is store_counts()'s, taken before anything was read.
+void as_of_put(struct request *r, uint64_t change);
+// A key for hashes that nobody outside can make collide, from the store's secret: another one for
+// each purpose, the same after a restart.
+struct hash_key secret_key(struct request *r, struct slice purpose);
+
 // "EPOCH-CHANGE", the epoch in 16 hex digits: as `as_of` and as the id of events. Bare, without
-// quotes.
+// quotes, at most EVENT_ID_MAX bytes.
+#define EVENT_ID_MAX 48
 void event_id_print(struct buf *b, uint64_t epoch, uint64_t change);
 void event_id_put(struct text *t, uint64_t epoch, uint64_t change);
 enum event_id { EVENT_ID_OK, EVENT_ID_FOREIGN, EVENT_ID_BAD };

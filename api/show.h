@@ -44,3 +44,5 @@ void show_aor(struct text *t, struct slice domain, struct slice username);
 bool read_aor(struct slice aor, struct arena *arena, struct slice *domain, struct slice *username);
 // An event's data: the object itself, flat, with `reason` on binding.removed.
 void show_event(struct text *t, const struct store_event *e);
+// The object of /v1/stats; domains by name, the first thousand.
+enum store_status show_stats(struct text *t, struct store *s, struct store_reader *reader);

@@ -48,9 +48,3 @@ int api_import_offline(struct store *s, FILE *in, void (*result)(void *arg, stru
     (void)arg;
     return -1;
 }
-int api_stats_json(struct store *s, struct buf *out)
-{
-    (void)s;
-    (void)out;
-    return -1;
-}
