@@ -42,7 +42,8 @@ struct query_arg {
 // A body that is made piece by piece. `next` is called on the HTTP thread when the client has read
 // what there was; it writes up to `cap` bytes and returns how many. Returns STREAM_END at the end,
 // STREAM_WAIT where there is nothing now: request_wake() then goes on (any thread), STREAM_BROKEN
-// to cut the connection. It does a bounded amount of work a call. `close` is called once.
+// to cut the connection. It does a bounded amount of work a call. `close` is called once, also
+// where `next` never was (HEAD, a client that has gone).
 #define STREAM_END    (-1)
 #define STREAM_WAIT   (-2)
 #define STREAM_BROKEN (-3)
@@ -119,9 +120,12 @@ void respond_header(struct request *r, const char *name, struct slice value);
 
 // ---- Going on later ---------------------------------------------------------------------------
 // Submits r->op (op.arena is set to the request's); `done` runs on the HTTP thread when it is
-// durable or has failed. When the queue is full answers 503 by itself.
+// durable or has failed, always exactly once, so that it can free what the handler has made. When
+// the queue is full this answers 503 by itself, and `done` still runs, with STORE_UNAVAILABLE: the
+// first answer counts, those after it are ignored. The same where the client has gone meanwhile.
 void request_submit(struct request *r, void (*done)(struct request *r));
-// Runs `work` on a thread of its own, then `done` on the HTTP thread. 503 when there are too many.
+// Runs `work` on a thread of its own, then `done` on the HTTP thread, always exactly once. When
+// there are too many this answers 503 by itself, and `done` runs without `work`.
 void request_work(struct request *r, void (*work)(struct request *r),
                   void (*done)(struct request *r));
 // Any thread: the stream has something again, or the sink takes pieces again.

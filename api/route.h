@@ -7,21 +7,29 @@
 
 enum route_flag {
     ROUTE_SINK = 1,   // the handler is called before the body, and sets a sink
-    ROUTE_LOOKUP = 2, // a POST that the read token may call
+    ROUTE_ALWAYS = 2, // answers while there is no store yet
+    ROUTE_JSON = 4,   // the body is application/json
+    ROUTE_PATCH = 8,  // the body is application/merge-patch+json, or application/json
 };
 
 struct route {
     const char *operation;   // operationId
     const char *path;        // "/v1/domains/{domain}/users/{username}"
     enum http_method method; // one
-    enum scope scope;        // SCOPE_NONE: no token needed
+    enum scope scope;        // that a token must have at least; SCOPE_NONE: no token needed
     unsigned flags;
+    const char *query; // names of the arguments it knows, with blanks between; NULL: any
     void (*handle)(struct request *r);
 };
 
-// The row for a method and a raw (still escaped) path; r->path_args and r->query are filled.
+// The row for r->method and a raw (still escaped) target; r->path_args is filled.
 // NULL: it has been answered with 404, 405 (with Allow), 400, or the 204 of an OPTIONS.
 const struct route *route_find(struct request *r, struct slice target);
+// Fills r->query. False: answered with 400, because the query is malformed, or names an argument
+// twice or one that r->route does not know.
+bool route_query(struct request *r, struct slice target);
+// Row by row; NULL after the last.
+const struct route *route_at(size_t i);
 
 // ---- Handlers, by file ------------------------------------------------------------------------
 // domains.c
@@ -70,7 +78,8 @@ void handle_docs(struct request *r);
 void handle_page(struct request *r);
 void handle_asset(struct request *r); // /assets/{name}: the page's scripts and styles
 
-// The sink of a route with ROUTE_SINK: set by its handler.
+// The sink of a route with ROUTE_SINK: set by its handler, unless that has answered. A take() that
+// answers by itself ends the sink: the rest of the body is read and forgotten, end() is not called.
 void request_set_sink(struct request *r, const struct sink *sink);
 // After sink.end(.., false): the request may be freed.
 void request_finish(struct request *r);

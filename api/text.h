@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A text that grows, up to a bound, and the writer of JSON on top of it: hot answers are written by
-// hand, without a tree. Errors are sticky: write everything, check text_bad() once.
+// hand, without a tree. Errors are sticky: write everything, check `bad` once.
 #pragma once
 
 #include <stdint.h>
