@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loaded before libc into a running rollcall: its writes and syncs of files go wrong as a test says,
+// by words in a file that both have mapped (ROLLCALL_FAULTS names it). Word 0: syncs wait while it
+// is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail with.
+// Words 3 and 4 count what was held up, and what failed.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, WORDS };
+
+static _Atomic int *words;
+
+__attribute__((constructor)) static void map_words(void)
+{
+    const char *path = getenv("ROLLCALL_FAULTS");
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    void *map = mmap(NULL, WORDS * sizeof *words, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map != MAP_FAILED)
+        words = map;
+    close(fd);
+}
+
+static int fail_with(int which)
+{
+    int error = words ? words[which] : 0;
+    if (!error)
+        return 0;
+    words[FAILED]++;
+    errno = error;
+    return -1;
+}
+
+static int sync_file(long call, int fd)
+{
+    if (words && words[HOLD]) {
+        words[HELD]++;
+        while (words[HOLD])
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return fail_with(SYNC_ERROR) ? -1 : (int)syscall(call, fd);
+}
+
+int fdatasync(int fd)
+{
+    return sync_file(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    return sync_file(SYS_fsync, fd);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
+{
+    return fail_with(WRITE_ERROR) ? -1 : syscall(SYS_pwrite64, fd, bytes, n, offset);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+    return fail_with(WRITE_ERROR) ? -1 : syscall(SYS_writev, fd, parts, count);
+}
