@@ -146,7 +146,7 @@ static void ban(struct abuse *a, const struct sip_settings *settings, const stru
 }
 
 bool abuse_failed(struct abuse *a, const struct sip_settings *settings,
-                  const struct address *source, uint64_t aor_hash, enum reason reason,
+                  const struct address *source, bool proven, uint64_t aor_hash, enum reason reason,
                   int64_t now_ms)
 {
     unsigned most = settings->abuse_failures;
@@ -155,6 +155,8 @@ bool abuse_failed(struct abuse *a, const struct sip_settings *settings,
     uint64_t key = source_hash(a, source);
     // Where one AoR is tried from many sources, each of them needs to fail there but a few times.
     uint32_t by_aor = count(&a->failures, aor_hash, most, MINUTE_MS, now_ms);
+    if (!proven)
+        return false;
     uint32_t by_both = count(&a->failures, both_hash(a, key, aor_hash), most, MINUTE_MS, now_ms);
     if (networks_contain(&settings->exempt, source))
         return false;

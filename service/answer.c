@@ -147,7 +147,7 @@ void answer_challenge(struct pipeline *p, struct request *r, const struct domain
     const uint8_t *algorithms = domain->n_algorithms ? domain->algorithms : p->settings->algorithms;
     for (size_t i = 0; i < n; i++) {
         char nonce[NONCE_LENGTH];
-        nonce_make(p->nonces, algorithms[i], domain->realm, p->now_ms, nonce);
+        nonce_make(p->nonces, algorithms[i], domain->realm, &r->origin, p->now_ms, nonce);
         BUF_LIT(&b, "WWW-Authenticate: ");
         digest_challenge(&b, domain->realm, slice_of(nonce, sizeof nonce), algorithms[i], stale);
         BUF_LIT(&b, "\r\n");

@@ -125,7 +125,7 @@ static void put_auth_info(struct pipeline *p, struct request *r, const struct do
         return;
     digest_rspauth(p->engine, d, user->credentials.ha1[d->algorithm], rspauth);
     if ((p->now_ms - made_ms) * 100 > p->config.nonces.lifetime_ms * NEXT_NONCE_AFTER_PERCENT) {
-        nonce_make(p->nonces, d->algorithm, domain->realm, p->now_ms, nonce);
+        nonce_make(p->nonces, d->algorithm, domain->realm, &r->origin, p->now_ms, nonce);
         BUF_LIT(&b, "nextnonce=\"");
         buf_put(&b, slice_of(nonce, sizeof nonce));
         BUF_LIT(&b, "\", ");
@@ -160,6 +160,8 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
     out->reason = REASON_OK;
     out->stale = false;
     out->nonce_time_ms = 0;
+    out->proven =
+        r->flow.transport == TRANSPORT_TCP && address_same_host(&r->origin, &r->flow.remote);
     enum store_status found =
         key.n ? store_user_find(p->reader, domain->name, key, &out->user) : STORE_NOT_FOUND;
     if (found != STORE_OK && found != STORE_NOT_FOUND) {
@@ -176,6 +178,8 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
     enum nonce_verdict verdict =
         nonce_check(p->nonces, d.nonce, d.algorithm, domain->realm, d.has_qop ? d.nc : 0,
                     void_before, p->now_ms, &out->nonce_time_ms);
+    if (verdict != NONCE_FOREIGN)
+        out->proven = out->proven || nonce_made_for(p->nonces, d.nonce, &r->origin);
     if (verdict == NONCE_FOREIGN || !uri_fits(p, r, &d) || !qop_fits(p, &d)) {
         fail(out, REASON_BAD_CREDENTIALS, false);
         return;

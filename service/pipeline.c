@@ -280,7 +280,7 @@ static void judge(struct pipeline *p, struct request *r, const struct auth_outco
             report_success_after_failures(p, r);
     } else if (auth->verdict != AUTH_UNAVAILABLE && auth->reason != REASON_CHALLENGED &&
                auth->reason != REASON_STALE_NONCE) {
-        abuse_failed(p->abuse, p->settings, &r->origin, aor, auth->reason, p->now_ms);
+        abuse_failed(p->abuse, p->settings, &r->origin, auth->proven, aor, auth->reason, p->now_ms);
     }
 }
 

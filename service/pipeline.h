@@ -137,6 +137,7 @@ struct auth_outcome {
     enum reason reason;
     bool stale;
     bool known;       // the To user exists
+    bool proven;      // the source is not spoofed: TCP, or it answers a nonce that was sent to it
     struct user user; // where GOOD; of the snapshot
     int64_t nonce_time_ms;
 };

@@ -2,10 +2,11 @@
 // A nonce is 24 bytes in base64url:
 //
 //     0  6  time it was made, ms since 1970, big-endian
-//     6  4  serial number, so that two of one millisecond differ
-//    10 14  MAC over the ten bytes, the algorithm and the realm
+//     6  3  serial number, so that two of one millisecond differ
+//     9  3  keyed hash of the address that it was made for
+//    12 12  MAC over the twelve bytes, the algorithm and the realm
 //
-// The MAC is two SipHash-1-3 with keys of their own, 112 bits of them kept: as quick as a nonce
+// The MAC is two SipHash-1-3 with keys of their own, 96 bits of them kept: as quick as a nonce
 // check must be under a flood, and enough for what it guards: a forged nonce saves its maker one
 // challenge and nothing else, for the digest must be right all the same.
 #include "service/auth/nonce.h"
@@ -16,8 +17,9 @@
 #include "base/limits.h"
 
 #define BYTES  24
-#define SIGNED 10
-#define MAC    14
+#define SOURCE 9
+#define SIGNED 12
+#define MAC    12
 #define WAYS   4
 #define WINDOW 32
 // How far in the future a nonce may be that another process with the same secret has made.
@@ -137,15 +139,24 @@ static void sign(const struct nonces *n, const uint8_t head[SIGNED], enum algori
     memcpy(mac + 8, &two, MAC - 8);
 }
 
-void nonce_make(struct nonces *n, enum algorithm a, struct slice realm, int64_t now_ms,
-                char out[NONCE_LENGTH])
+static void source_tag(const struct nonces *n, const struct address *source, uint8_t tag[3])
+{
+    size_t bytes = source->family == 6 ? 8 : 16; // an IPv6 site has a /64
+    uint64_t h = hash64(n->second, slice_of((const char *)source->ip, bytes));
+    for (int i = 0; i < 3; i++)
+        tag[i] = (uint8_t)(h >> (8 * i));
+}
+
+void nonce_make(struct nonces *n, enum algorithm a, struct slice realm,
+                const struct address *source, int64_t now_ms, char out[NONCE_LENGTH])
 {
     uint8_t b[BYTES];
     uint32_t serial = n->serial++;
     for (int i = 0; i < 6; i++)
         b[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-    for (int i = 0; i < 4; i++)
-        b[6 + i] = (uint8_t)(serial >> (24 - 8 * i));
+    for (int i = 0; i < 3; i++)
+        b[6 + i] = (uint8_t)(serial >> (16 - 8 * i));
+    source_tag(n, source, b + SOURCE);
     sign(n, b, a, realm, b + SIGNED);
     encode(b, out);
 }
@@ -229,6 +240,13 @@ enum nonce_verdict nonce_check(struct nonces *n, struct slice nonce, enum algori
     if (made < n->started_ms || now_ms - made > n->lifetime_ms || voided)
         return NONCE_STALE;
     return check_count(n, b, nc);
+}
+
+bool nonce_made_for(const struct nonces *n, struct slice nonce, const struct address *source)
+{
+    uint8_t b[BYTES], tag[3];
+    source_tag(n, source, tag);
+    return decode(nonce, b) && memcmp(b + SOURCE, tag, sizeof tag) == 0;
 }
 
 // A free way, or the one whose nonce is oldest; that is then forgotten.

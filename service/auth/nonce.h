@@ -5,10 +5,11 @@
 
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/slice.h"
 #include "store/user.h"
 
-// Letters and digits of one nonce: base64url of time (ms), a serial number and a MAC.
+// Letters and digits of one nonce: base64url of time (ms), a serial number, who asked, and a MAC.
 #define NONCE_LENGTH 32
 
 struct nonces;
@@ -23,9 +24,13 @@ struct nonce_config {
 struct nonces *nonces_open(const struct nonce_config *config); // NULL: no memory
 void nonces_close(struct nonces *n);
 
-// A new one for this algorithm and realm (bound to both), NONCE_LENGTH bytes, not terminated.
-void nonce_make(struct nonces *n, enum algorithm a, struct slice realm, int64_t now_ms,
-                char out[NONCE_LENGTH]);
+// A new one for this algorithm and realm (bound to both), NONCE_LENGTH bytes, not terminated. The
+// source is noted in it, not bound: phones that move keep their nonce.
+void nonce_make(struct nonces *n, enum algorithm a, struct slice realm,
+                const struct address *source, int64_t now_ms, char out[NONCE_LENGTH]);
+// Of a nonce that is not FOREIGN: was it made for this host (IPv6: this /64)? Who answers a nonce
+// that was sent to an address has that address: over UDP nothing else tells.
+bool nonce_made_for(const struct nonces *n, struct slice nonce, const struct address *source);
 
 enum nonce_verdict {
     NONCE_GOOD,
