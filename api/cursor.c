@@ -117,7 +117,7 @@ static void cursor_put(struct request *r, struct slice question, struct slice do
     buf_byte(&b, (char)domain.n);
     buf_put(&b, domain);
     buf_put(&b, key);
-    if (b.full || domain.n > DOMAIN_NAME_MAX) {
+    if (b.full || domain.n > DOMAIN_NAME_MAX || key.n > KEY_MAX) {
         r->out.bad = true;
         return;
     }

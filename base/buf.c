@@ -2,7 +2,6 @@
 #include "base/buf.h"
 
 #include <stdio.h>
-#include <time.h>
 
 void buf_u64(struct buf *b, uint64_t v)
 {
@@ -47,19 +46,40 @@ void buf_printf(struct buf *b, const char *fmt, ...)
         b->n += (size_t)n;
 }
 
+static void put_digits(char *at, unsigned n, unsigned v)
+{
+    while (n--) {
+        at[n] = (char)('0' + v % 10);
+        v /= 10;
+    }
+}
+
+// By hand, for a page of the API has thousands of them, and gmtime_r() with printf is slow. The
+// years of the calculation begin in March, so that the leap day is their last.
 void buf_rfc3339(struct buf *b, int64_t ms)
 {
-    int64_t frac = ms % 1000;
-    time_t s = (time_t)(ms / 1000);
-    if (frac < 0) {
-        frac += 1000;
-        s--;
+    int64_t days = ms / 86400000, rest = ms % 86400000;
+    if (rest < 0) {
+        rest += 86400000;
+        days--;
     }
-    struct tm tm;
-    if (!gmtime_r(&s, &tm)) {
-        b->full = true;
+    days += 719468; // from 0000-03-01
+    if (days < 306 || days > 3652364) {
+        b->full = true; // RFC 3339 has years of four digits only
         return;
     }
-    buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)frac);
+    unsigned era = (unsigned)days / 146097, of_era = (unsigned)days % 146097;
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned day = of_era - (365 * year + year / 4 - year / 100);
+    unsigned march = (5 * day + 2) / 153, month = march < 10 ? march + 3 : march - 9;
+    unsigned of_day = (unsigned)rest;
+    char text[] = "0000-00-00T00:00:00.000Z";
+    put_digits(text, 4, year + era * 400 + (month <= 2));
+    put_digits(text + 5, 2, month);
+    put_digits(text + 8, 2, day - (153 * march + 2) / 5 + 1);
+    put_digits(text + 11, 2, of_day / 3600000);
+    put_digits(text + 14, 2, of_day / 60000 % 60);
+    put_digits(text + 17, 2, of_day / 1000 % 60);
+    put_digits(text + 20, 3, of_day % 1000);
+    buf_put(b, slice_of(text, sizeof text - 1));
 }

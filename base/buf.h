@@ -48,4 +48,5 @@ void buf_i64(struct buf *b, int64_t v);
 void buf_hex(struct buf *b, const void *bytes, size_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // RFC 3339 UTC with milliseconds, e.g. 2026-11-23T08:26:00.123Z; `ms` is milliseconds since 1970.
+// Full for what is not in the years 1 to 9999.
 void buf_rfc3339(struct buf *b, int64_t ms);

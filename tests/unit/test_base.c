@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <time.h>
 #include <cmocka.h>
 
 #include <fcntl.h>
@@ -107,6 +108,31 @@ static void times_are_rfc_3339_in_utc(void **state)
     b = buf_over(bytes, sizeof bytes);
     buf_rfc3339(&b, -1);
     assert_true(slice_eq(buf_slice(&b), SLICE("1969-12-31T23:59:59.999Z")));
+}
+
+// Each day of the four-digit years, beside what the C library says.
+static void every_day_of_the_calendar_is_printed(void **state)
+{
+    (void)state;
+    const int64_t first = -719162, last = 2932896;
+    char bytes[32], want[64];
+    for (int64_t day = first; day <= last; day++) {
+        struct buf b = buf_over(bytes, sizeof bytes);
+        time_t s = (time_t)(day * 86400 + 45296);
+        struct tm tm;
+        gmtime_r(&s, &tm);
+        size_t n = strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S.007Z", &tm);
+        buf_rfc3339(&b, (int64_t)s * 1000 + 7);
+        // The library writes years before 1000 with fewer digits.
+        if (!slice_eq(slice_from(buf_slice(&b), 24 - n), slice_of(want, n)))
+            fail_msg("%.*s, not %s", SLICE_FMT(buf_slice(&b)), want);
+    }
+    struct buf b = buf_over(bytes, sizeof bytes);
+    buf_rfc3339(&b, (last + 1) * 86400000);
+    assert_true(b.full);
+    b = buf_over(bytes, sizeof bytes);
+    buf_rfc3339(&b, first * 86400000 - 1);
+    assert_true(b.full);
 }
 
 static struct slice printed(const char *text, char *out, size_t size)
@@ -237,6 +263,7 @@ int main(void)
         cmocka_unit_test(an_arena_grows_to_its_limit_and_starts_again),
         cmocka_unit_test(a_full_buffer_stays_full_and_whole),
         cmocka_unit_test(times_are_rfc_3339_in_utc),
+        cmocka_unit_test(every_day_of_the_calendar_is_printed),
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(networks_contain_what_they_should),
         cmocka_unit_test(a_log_line_is_one_line_whatever_is_in_it),
