@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 enum char_class {
-    CHAR_TOKEN = 1,      // token
-    CHAR_USER = 2,       // of a userinfo, '%' and ':' aside; bytes above 0x7f are let through
-    CHAR_HOST = 4,       // of a host name
-    CHAR_URI = 8,        // of URI parameters and headers, '%' and the separators aside
-    CHAR_PARAM = 16,     // of an unquoted value of a header parameter
-    CHAR_HEX = 32,       // hexadecimal digit
-    CHAR_UNRESERVED = 64 // means the same as its %HH (RFC 3261 section 19.1.4)
+    CHAR_TOKEN = 1,    // token
+    CHAR_USER = 2,     // of a userinfo, '%' and ':' aside; bytes above 0x7f are let through
+    CHAR_HOST = 4,     // of a host name
+    CHAR_URI = 8,      // of URI parameters and headers, '%' and the separators aside
+    CHAR_PARAM = 16,   // of an unquoted value of a header parameter
+    CHAR_HEX = 32,     // hexadecimal digit
+    CHAR_RESERVED = 64 // does not mean the same as its %HH (RFC 3261 section 19.1.4)
 };
 
 extern const uint8_t sip_char_class[256];

@@ -18,7 +18,7 @@ static unsigned next_char(struct slice *s)
     }
     *s = slice_from(*s, 3);
     c = (unsigned char)decoded;
-    return char_is(decoded, CHAR_UNRESERVED) ? c : c | ESCAPED_RESERVED;
+    return char_is(decoded, CHAR_RESERVED) ? c | ESCAPED_RESERVED : c;
 }
 
 static bool text_equal(struct slice a, struct slice b, bool with_case)
@@ -151,6 +151,8 @@ bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
     if (a->scheme != b->scheme)
         return false;
+    if (slice_eq(a->text, b->text)) // even with a parameter that is there twice, which agrees with
+        return true;                // nothing else
     if (a->scheme == URI_SIP || a->scheme == URI_SIPS)
         return sip_equal(a, b);
     if (a->scheme == URI_TEL)
