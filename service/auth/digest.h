@@ -7,7 +7,7 @@
 #include "store/user.h"
 
 // One Authorization header, values unquoted (quoted-pairs resolved in the arena where there are
-// any).
+// any). `username` may have come as username* (RFC 7616 section 3.4.4).
 struct digest {
     struct slice username, realm, nonce, uri, response, cnonce, opaque, algorithm_text, qop_text;
     struct slice nc_text;

@@ -65,10 +65,10 @@ static bool take_value(struct slice *s, struct arena *arena, struct slice *out, 
     return i > 0;
 }
 
-static bool hex_number(struct slice s, uint32_t *out)
+static bool hex_number(struct slice s, size_t digits, uint32_t *out)
 {
     uint32_t v = 0;
-    if (s.n != 8)
+    if (s.n != digits)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = ascii_lower(s.p[i]);
@@ -101,9 +101,42 @@ static const struct param params[] = {
 };
 #undef P
 
-// False where the parameter stood there before.
-static bool set_param(struct digest *d, struct slice name, struct slice value, bool *algorithm,
-                      bool *userhash, bool *opaque)
+// username* by RFC 5987 section 3.2: UTF-8'language'value with %HH. Anything else is malformed.
+static bool extended_value(struct slice raw, struct arena *arena, struct slice *out)
+{
+    struct slice charset = SLICE("UTF-8'"), rest = slice_from(raw, charset.n);
+    size_t quote = slice_find(rest, '\'');
+    if (!slice_istarts(raw, charset) || quote == rest.n)
+        return false;
+    rest = slice_from(rest, quote + 1);
+    char *text = arena_alloc(arena, rest.n + 1);
+    size_t n = 0;
+    if (!text)
+        return false;
+    for (size_t i = 0; i < rest.n; i++) {
+        uint32_t byte = (unsigned char)rest.p[i];
+        if (byte == '%') {
+            if (!hex_number(slice_of(rest.p + i + 1, rest.n - i - 1 < 2 ? 0 : 2), 2, &byte))
+                return false;
+            i += 2;
+        } else if (byte >= 0x80 || !is_token((char)byte)) {
+            return false;
+        }
+        if (byte < 0x20 || byte == 0x7f)
+            return false;
+        text[n++] = (char)byte;
+    }
+    *out = slice_of(text, n);
+    return true;
+}
+
+// Parameters without a `has_` of their own that were seen.
+struct seen {
+    bool algorithm, userhash, opaque, extended;
+};
+
+// False where the parameter stood there before, under either of its names.
+static bool set_param(struct digest *d, struct slice name, struct slice value, struct seen *seen)
 {
     for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
         if (!slice_ieq(slice_str(params[i].name), name))
@@ -115,50 +148,62 @@ static bool set_param(struct digest *d, struct slice name, struct slice value, b
         *(struct slice *)(void *)((char *)d + params[i].text) = value;
         return true;
     }
-    bool *have = slice_ieq(name, SLICE("algorithm"))  ? algorithm
-                 : slice_ieq(name, SLICE("userhash")) ? userhash
-                 : slice_ieq(name, SLICE("opaque"))   ? opaque
+    bool *have = slice_ieq(name, SLICE("algorithm"))  ? &seen->algorithm
+                 : slice_ieq(name, SLICE("userhash")) ? &seen->userhash
+                 : slice_ieq(name, SLICE("opaque"))   ? &seen->opaque
                                                       : NULL;
     if (!have)
         return true; // an extension
     if (*have)
         return false;
     *have = true;
-    if (have == algorithm)
+    if (have == &seen->algorithm)
         d->algorithm_text = value;
-    else if (have == opaque)
+    else if (have == &seen->opaque)
         d->opaque = value;
     else
         d->userhash = slice_ieq(value, SLICE("true"));
     return true;
 }
 
+// One name=value off *s.
+static bool take_param(struct slice *s, struct arena *arena, struct digest *d, struct seen *seen)
+{
+    struct slice name, value;
+    size_t n = 0;
+    bool quoted;
+    while (n < s->n && is_token(s->p[n]))
+        n++;
+    name = slice_upto(*s, n);
+    *s = slice_from(*s, n);
+    skip_space(s);
+    if (n == 0 || s->n == 0 || s->p[0] != '=')
+        return false;
+    *s = slice_from(*s, 1);
+    skip_space(s);
+    if (!take_value(s, arena, &value, &quoted))
+        return false;
+    if (slice_ieq(name, SLICE("username*"))) {
+        if (quoted || !extended_value(value, arena, &value))
+            return false;
+        name = SLICE("username");
+        seen->extended = true;
+    }
+    return set_param(d, name, value, seen);
+}
+
 static bool take_params(struct slice s, struct arena *arena, struct digest *d)
 {
-    bool algorithm = false, userhash = false, opaque = false, quoted;
+    struct seen seen = {0};
     for (size_t count = 0;; count++) {
-        struct slice name, value;
-        size_t n = 0;
         skip_space(&s);
         while (s.n && s.p[0] == ',') { // empty elements are allowed in a list
             s = slice_from(s, 1);
             skip_space(&s);
         }
-        if (s.n == 0)
-            return count > 0;
-        if (count == PARAMS_MAX)
-            return false;
-        while (n < s.n && is_token(s.p[n]))
-            n++;
-        name = slice_upto(s, n);
-        s = slice_from(s, n);
-        skip_space(&s);
-        if (n == 0 || s.n == 0 || s.p[0] != '=')
-            return false;
-        s = slice_from(s, 1);
-        skip_space(&s);
-        if (!take_value(&s, arena, &value, &quoted) ||
-            !set_param(d, name, value, &algorithm, &userhash, &opaque))
+        if (s.n == 0) // a hash of the name has no use for its other spelling
+            return count > 0 && !(seen.extended && d->userhash);
+        if (count == PARAMS_MAX || !take_param(&s, arena, d, &seen))
             return false;
         skip_space(&s);
         if (s.n && s.p[0] != ',')
@@ -188,7 +233,7 @@ enum digest_parsed digest_parse(struct slice value, struct arena *arena, struct 
         return DIGEST_OTHER_SCHEME;
     if (!take_params(slice_from(value, scheme.n), arena, out))
         return DIGEST_MALFORMED;
-    if (out->has_nc && !hex_number(out->nc_text, &out->nc))
+    if (out->has_nc && !hex_number(out->nc_text, 8, &out->nc))
         return DIGEST_MALFORMED;
     // With qop come cnonce and nc (RFC 7616 section 3.4)
     if (out->has_qop && (!out->has_cnonce || !out->has_nc || out->nc == 0))
