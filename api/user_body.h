@@ -21,7 +21,7 @@ struct label_change {
 struct user_change {
     unsigned flags;             // enum user_body_flag
     struct slice domain;        // as given in the body; empty where it is not there
-    struct slice username;      // likewise; user_change_name() sets both to the path's
+    struct slice username;      // likewise; user_change_name() sets it to the path's
     struct slice password;      // empty: none given
     struct credentials ha1;     // have is 0: none given
     struct slice auth_username; // empty: the same as the username
@@ -45,8 +45,8 @@ struct user_change {
 // slices of `out` are copies in f->arena. False when there are faults.
 bool user_body_read(const struct json *o, unsigned flags, struct faults *f,
                     struct user_change *out);
-// The names that the path has: where the body has others too, and they differ, that is a fault
-// (domains are compared as keys). Sets both. False when there are faults.
+// The names that the path has: where the body has others that mean somebody else, that is a fault.
+// Sets c->username, which must live as long as the change. False when there are faults.
 bool user_change_name(struct user_change *c, const struct domain *domain, struct slice username);
 // Digests off the writer's thread: HA1s for the realm that the domain has now. Not needed for
 // correctness: when realm or login are others at commit time they are made anew.
