@@ -192,7 +192,7 @@ static void read_number(struct body *b, struct slice key, const struct json *v)
         unsigned given;
         int32_t *to, min, max;
     } numbers[] = {
-        {"min_expires", GIVEN_MIN_EXPIRES, &d->min_expires, 0, EXPIRES_MOST},
+        {"min_expires", GIVEN_MIN_EXPIRES, &d->min_expires, 1, EXPIRES_MOST},
         {"default_expires", GIVEN_DEFAULT_EXPIRES, &d->default_expires, 1, EXPIRES_MOST},
         {"max_expires", GIVEN_MAX_EXPIRES, &d->max_expires, 1, EXPIRES_MOST},
         {"max_bindings", GIVEN_MAX_BINDINGS, &d->max_bindings, 0, BINDINGS_MAX},
@@ -289,6 +289,8 @@ bool domain_body_read(const struct json *o, bool patch, struct slice name,
         .default_expires = (int32_t)config->default_expires,
         .max_expires = (int32_t)config->max_expires,
     };
+    for (size_t i = 0; i < config->n_algorithms; i++)
+        out->configured |= (uint8_t)(1u << config->algorithms[i]);
     json_members(o, read_member, &b);
     return f->n == before;
 }
@@ -357,6 +359,14 @@ static bool same_domain(const struct domain *a, const struct domain *b)
            a->max_bindings == b->max_bindings && same_lists(a, b);
 }
 
+static uint8_t offered(const struct domain_change *c, const struct domain *d)
+{
+    uint8_t mask = d->n_algorithms ? 0 : c->configured;
+    for (size_t i = 0; i < d->n_algorithms; i++)
+        mask |= (uint8_t)(1u << d->algorithms[i]);
+    return mask;
+}
+
 // Why what is there cannot become `next`; NULL where it can.
 static const char *conflict_of(const struct domain *current, uint64_t users,
                                const struct domain *next)
@@ -377,6 +387,7 @@ enum decision domain_change_decide(struct store_op *op, struct domain_change *c,
     unsigned take = current && c->patch ? c->given : ~0u;
     c->faults->n = 0; // of a decision that is run again
     c->conflict = NULL;
+    c->enabled = 0;
     take_lists(c, take, next);
     take_numbers(c, take, next);
     if (take & GIVEN_REALM)
@@ -386,6 +397,8 @@ enum decision domain_change_decide(struct store_op *op, struct domain_change *c,
     check_order(c, next);
     if (current)
         c->conflict = conflict_of(current, users, next);
+    if (current && users)
+        c->enabled = offered(c, next) & (uint8_t)~offered(c, current);
     if (c->faults->n || c->conflict)
         return DECIDE_REFUSE;
     return current && same_domain(current, next) ? DECIDE_SAME : DECIDE_WRITE;

@@ -14,7 +14,10 @@ struct domain_change {
     unsigned given;        // enum domain_member
     struct faults *faults; // where both halves note what is wrong
     int32_t min_expires, default_expires, max_expires; // as configured: what -1 means
-    const char *conflict;                              // DECIDE_REFUSE for a 409: a sentence
+    uint8_t configured; // algorithms that no list of a domain's own means, a bit each
+    // What came of it:
+    uint8_t enabled; // algorithms that it did not offer before, where there are users; a bit each
+    const char *conflict; // DECIDE_REFUSE for a 409: a sentence
 };
 
 // Reads the members of `o`, an object. Unknown members are faults, read-only ones are ignored; a

@@ -35,7 +35,7 @@ static void show_setting(struct text *t, const char *key, int32_t value)
         json_i64(t, value);
 }
 
-static void show_domain_members(struct text *t, const struct domain *d)
+void show_domain_members(struct text *t, const struct domain *d)
 {
     json_key(t, "domain"), json_string(t, d->name);
     json_key(t, "realm"), json_string(t, d->realm);

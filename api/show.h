@@ -17,6 +17,7 @@ enum view {
 // Settings that are not there are null. Any byte may stand in what came from the wire: what is not
 // valid UTF-8 becomes U+FFFD.
 void show_domain(struct text *t, const struct domain *d);
+void show_domain_members(struct text *t, const struct domain *d);
 // What a lookup or a list knows of a user's registrations.
 struct user_status {
     bool registered;
