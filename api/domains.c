@@ -4,7 +4,7 @@
 #include "api/cursor.h"
 #include "api/domain_body.h"
 #include "api/etag.h"
-#include "api/objects.h"
+#include "api/resource.h"
 #include "api/route.h"
 #include "api/show.h"
 
@@ -16,7 +16,7 @@ void handle_domain_get(struct request *r)
 {
     struct store_reader *reader;
     struct domain d;
-    if (!object_domain(r, &reader, &d))
+    if (!resource_domain(r, &reader, &d))
         return;
     etag_set(r, d.version, 0, SLICE_NONE);
     if (etag_not_modified(r))
@@ -69,7 +69,7 @@ void handle_domains_list(struct request *r)
 // ---- Making and changing ------------------------------------------------------------------------
 
 struct domain_write {
-    struct object_write w;
+    struct resource_write w;
     struct domain_change change;
     bool counted; // `lacking` is there
     uint64_t lacking[ALGORITHM_COUNT];
@@ -80,7 +80,7 @@ static enum decision decide_write(struct store_op *op, const struct domain *curr
 {
     struct domain_write *w = op->ctx;
     (void)now_ms;
-    if (!object_write_allowed(&w->w, current, current ? current->version : 0, w->change.patch))
+    if (!resource_write_allowed(&w->w, current, current ? current->version : 0, w->change.patch))
         return DECIDE_REFUSE;
     return domain_change_decide(op, &w->change, current, users, next);
 }
@@ -103,7 +103,7 @@ static void show_written(struct request *r)
     }
     json_close(&r->out, '}');
     if (r->op.created)
-        object_location(r, r->op.domain_now.name, SLICE_NONE);
+        resource_location(r, r->op.domain_now.name, SLICE_NONE);
     respond_json(r, r->op.created ? 201 : 200);
 }
 
@@ -158,7 +158,7 @@ static void domain_written(struct request *r)
     else if (r->op.status == STORE_REFUSED && !w->w.refused && w->change.conflict)
         respond_problem(r, 409, "%s", w->change.conflict);
     else if (r->op.status != STORE_OK)
-        object_refused(&w->w, "domain");
+        resource_refused(&w->w, "domain");
     else if (w->change.enabled)
         request_work(r, count_lacking, show_written);
     else
@@ -174,10 +174,10 @@ static void write_domain(struct request *r, struct slice name, bool patch)
         respond_unavailable(r);
         return;
     }
-    struct json *o = object_body(r);
+    struct json *o = resource_body(r);
     if (!o)
         return;
-    object_write_init(&w->w, r);
+    resource_write_init(&w->w, r);
     bool ok = domain_body_read(o, patch, name, request_config(r), &w->w.faults, &w->change);
     json_free(o);
     if (!ok) {
@@ -208,14 +208,14 @@ void handle_domain_patch(struct request *r)
 {
     struct store_reader *reader;
     struct domain d;
-    if (object_domain(r, &reader, &d))
+    if (resource_domain(r, &reader, &d))
         write_domain(r, d.name, true);
 }
 
 // ---- Deleting -----------------------------------------------------------------------------------
 
 struct domain_removal {
-    struct object_write w;
+    struct resource_write w;
     bool cascade, has_users;
 };
 
@@ -225,7 +225,7 @@ static enum decision decide_removal(struct store_op *op, const struct domain *cu
     struct domain_removal *w = op->ctx;
     (void)now_ms, (void)next;
     w->has_users = false;
-    if (!object_write_allowed(&w->w, current, current ? current->version : 0, true))
+    if (!resource_write_allowed(&w->w, current, current ? current->version : 0, true))
         return DECIDE_REFUSE;
     w->has_users = users && !w->cascade;
     return w->has_users ? DECIDE_REFUSE : DECIDE_DELETE;
@@ -239,7 +239,7 @@ static void domain_removed(struct request *r)
     else if (r->op.status == STORE_REFUSED && w->has_users)
         respond_problem(r, 409, "the domain has users; cascade=true deletes them too");
     else
-        object_refused(&w->w, "domain");
+        resource_refused(&w->w, "domain");
 }
 
 void handle_domain_delete(struct request *r)
@@ -247,7 +247,7 @@ void handle_domain_delete(struct request *r)
     struct store_reader *reader;
     struct domain d;
     bool cascade;
-    if (!object_flag(r, "cascade", &cascade) || !object_domain(r, &reader, &d))
+    if (!resource_flag(r, "cascade", &cascade) || !resource_domain(r, &reader, &d))
         return;
     struct domain_removal *w = arena_calloc(&r->arena, 1, sizeof *w);
     r->op.domain = arena_copy(&r->arena, d.name);
@@ -255,7 +255,7 @@ void handle_domain_delete(struct request *r)
         respond_unavailable(r);
         return;
     }
-    object_write_init(&w->w, r);
+    resource_write_init(&w->w, r);
     w->cascade = cascade;
     r->op.kind = STORE_OP_DOMAIN;
     r->op.decide_domain = decide_removal;

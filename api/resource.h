@@ -7,26 +7,26 @@
 // The body as a JSON object; free it with json_free(). The body itself is wiped: there may be
 // passwords in it. NULL: it has been answered, with 400 where it is no JSON, 422 where it is no
 // object.
-struct json *object_body(struct request *r);
+struct json *resource_body(struct request *r);
 // A query argument that is true or false, false where it is not there. False: answered with 400.
-bool object_flag(struct request *r, const char *name, bool *out);
+bool resource_flag(struct request *r, const char *name, bool *out);
 // The domain of the path, by its name or an alias, in a snapshot that *reader is. False: answered.
-bool object_domain(struct request *r, struct store_reader **reader, struct domain *out);
+bool resource_domain(struct request *r, struct store_reader **reader, struct domain *out);
 // Sets r->location: of the domain, or of the user where `username` is not empty.
-void object_location(struct request *r, struct slice domain, struct slice username);
+void resource_location(struct request *r, struct slice domain, struct slice username);
 
 // ---- Writes -------------------------------------------------------------------------------------
 // A precondition is looked at where the store commits. These run in decide functions; what a decide
-// function refuses is answered by object_refused().
-struct object_write {
+// function refuses is answered by resource_refused().
+struct resource_write {
     struct request *r;
     uint64_t epoch;
     unsigned refused; // the status: 404 or 412; 0 for other reasons
     struct faults faults;
 };
 
-void object_write_init(struct object_write *w, struct request *r);
+void resource_write_init(struct resource_write *w, struct request *r);
 // May the write go on with what is there (`version`: its configuration's)? `needed`: it must exist.
-bool object_write_allowed(struct object_write *w, bool exists, uint64_t version, bool needed);
+bool resource_write_allowed(struct resource_write *w, bool exists, uint64_t version, bool needed);
 // Answers an op that was not STORE_OK: 404, 412, 422 and what respond_store() says.
-void object_refused(struct object_write *w, const char *what);
+void resource_refused(struct resource_write *w, const char *what);

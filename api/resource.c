@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// See objects.h.
-#include "api/objects.h"
+// See resource.h.
+#include "api/resource.h"
 
 #include "api/etag.h"
 #include "store/credential.h"
 
-struct json *object_body(struct request *r)
+struct json *resource_body(struct request *r)
 {
     char why[200];
     struct json *o = json_parse(r->body, why, sizeof why);
@@ -23,7 +23,7 @@ struct json *object_body(struct request *r)
     return NULL;
 }
 
-bool object_flag(struct request *r, const char *name, bool *out)
+bool resource_flag(struct request *r, const char *name, bool *out)
 {
     struct slice s;
     *out = false;
@@ -35,7 +35,7 @@ bool object_flag(struct request *r, const char *name, bool *out)
     return *out;
 }
 
-bool object_domain(struct request *r, struct store_reader **reader, struct domain *out)
+bool resource_domain(struct request *r, struct store_reader **reader, struct domain *out)
 {
     *reader = request_snapshot(r);
     if (!*reader)
@@ -62,7 +62,7 @@ static void put_escaped(struct buf *b, struct slice s)
     }
 }
 
-void object_location(struct request *r, struct slice domain, struct slice username)
+void resource_location(struct request *r, struct slice domain, struct slice username)
 {
     char text[64 + 3 * (DOMAIN_NAME_MAX + USERNAME_MAX)];
     struct buf b = buf_over(text, sizeof text);
@@ -77,7 +77,7 @@ void object_location(struct request *r, struct slice domain, struct slice userna
 
 // ---- Writes -------------------------------------------------------------------------------------
 
-void object_write_init(struct object_write *w, struct request *r)
+void resource_write_init(struct resource_write *w, struct request *r)
 {
     struct store_counts counts;
     store_counts(request_store(r), &counts);
@@ -88,7 +88,7 @@ void object_write_init(struct object_write *w, struct request *r)
     w->faults.n = 0;
 }
 
-bool object_write_allowed(struct object_write *w, bool exists, uint64_t version, bool needed)
+bool resource_write_allowed(struct resource_write *w, bool exists, uint64_t version, bool needed)
 {
     w->refused = 0; // of a decision that is run again
     if (needed && !exists)
@@ -98,7 +98,7 @@ bool object_write_allowed(struct object_write *w, bool exists, uint64_t version,
     return w->refused == 0;
 }
 
-void object_refused(struct object_write *w, const char *what)
+void resource_refused(struct resource_write *w, const char *what)
 {
     struct request *r = w->r;
     if (r->op.status != STORE_REFUSED)
