@@ -12,10 +12,6 @@ STUB(handle_users_import)
 STUB(handle_users_export)
 STUB(handle_events)
 STUB(handle_backup)
-STUB(handle_openapi)
-STUB(handle_docs)
-STUB(handle_page)
-STUB(handle_asset)
 
 int api_import_offline(struct store *s, FILE *in, void (*result)(void *arg, struct slice line),
                        void *arg)
