@@ -73,8 +73,7 @@ static void read_via(struct parsing *p, struct slice value)
             return;
         }
         struct sip_via *via = &out->via[out->n_vias];
-        if (step == STEP_BAD)
-            item = value; // kept as it is, so that a response has all of them
+        // Kept even where it is bad, so that a response has all of them
         bool good = step_ok(p, via_parse(item, via), SLICE("Bad Via"));
         if (good || (item.n && (out->n_vias > 0 || via->host.n)))
             out->n_vias++;

@@ -38,6 +38,7 @@ enum step list_next(struct slice *rest, struct slice *item)
     struct slice s = *rest;
     if (s.n == 0)
         return STEP_END;
+    *item = s;
     // The usual list has one item; its quotes and brackets are its own parser's business.
     size_t i = slice_find(s, ',') == s.n ? s.n : 0;
     while (i < s.n && s.p[i] != ',') {
@@ -56,8 +57,8 @@ enum step list_next(struct slice *rest, struct slice *item)
     }
     *item = slice_trim(slice_upto(s, i));
     *rest = slice_from(s, i + 1);
-    // "a," has an empty item behind its comma; it must not look like the end.
-    return i + 1 == s.n && item->n == 0 ? STEP_BAD : STEP_OK;
+    // an empty item behind the last comma must not look like the end
+    return i + 1 == s.n ? STEP_BAD : STEP_OK;
 }
 
 static size_t skip_blanks(struct slice s, size_t i)

@@ -8,7 +8,8 @@
 enum step { STEP_END, STEP_OK, STEP_BAD, STEP_LIMIT };
 
 // Takes the next item off a comma-separated list, blanks around it removed; commas in quotes and
-// angle brackets are none. BAD for a quote or bracket that does not end.
+// angle brackets are none. BAD for a quote or bracket that does not end (the item is then all that
+// is left) and for nothing behind the last comma.
 enum step list_next(struct slice *rest, struct slice *item);
 struct param {
     struct slice whole; // ";name=value"
