@@ -35,15 +35,28 @@ struct exchange *exchange_open(struct server *s, struct MHD_Connection *c, struc
     return ex;
 }
 
+// The client went while the handler waited, and nobody else has the exchange any more: `done` still
+// runs, on whichever thread this is, and frees what there is. What it answers goes nowhere.
+static void finish_orphan(struct exchange *ex)
+{
+    while (ex->waiting) {
+        ex->waiting = false;
+        ex->done(&ex->r);
+    }
+    if (ex->stream_open && ex->stream.close)
+        ex->stream.close(ex->stream.arg);
+    ex->stream_open = false;
+}
+
 void exchange_unref_unlock(struct exchange *ex)
 {
     struct api *api = ex->r.api;
-    bool last = --ex->refs == 0;
-    if (!last) {
-        pthread_mutex_unlock(&api->lock);
-        return;
-    }
+    bool last = ex->refs == 1;
+    ex->refs -= !last;
     pthread_mutex_unlock(&api->lock);
+    if (!last)
+        return;
+    finish_orphan(ex);
     text_free(&ex->r.out);
     free((char *)(uintptr_t)ex->r.body.p);
     arena_reset(&ex->r.arena);

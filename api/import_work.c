@@ -85,8 +85,6 @@ static void submit(struct work *w)
     bool taken = false;
     for (unsigned i = 0; !taken && i < RETRIES; i++) {
         taken = store_submit(w->port, w->portion, w->n_portion);
-        if (!taken && w->io->stop && w->io->stop(w->io->arg))
-            break;
         if (!taken)
             wait_notified(w, RETRY_MS);
     }
@@ -162,25 +160,20 @@ static void handle_line(struct work *w, enum line_kind kind, struct slice text)
 
 // ---- The run ----------------------------------------------------------------------------------
 
-static bool given_up(const struct work *w)
-{
-    return w->results_lost || (w->io->stop && w->io->stop(w->io->arg));
-}
-
 static enum import_end go_through(struct work *w, char *piece)
 {
     struct slice text;
     enum line_kind kind;
     long n = 0;
-    while (!given_up(w) && (n = w->io->read(w->io->arg, piece, PIECE)) > 0) {
+    while (!w->results_lost && (n = w->io->read(w->io->arg, piece, PIECE)) > 0) {
         struct slice rest = slice_of(piece, (size_t)n);
-        while (!given_up(w) && (kind = lines_next(&w->lines, &rest, &text)) != LINE_NONE)
+        while (!w->results_lost && (kind = lines_next(&w->lines, &rest, &text)) != LINE_NONE)
             handle_line(w, kind, text);
         submit(w); // what follows may be long in coming
         collect(w);
         answer(w);
     }
-    bool whole = n == 0 && !given_up(w);
+    bool whole = n == 0 && !w->results_lost;
     if (whole && (kind = lines_last(&w->lines, &text)) != LINE_NONE)
         handle_line(w, kind, text);
     while (w->tail < w->head)

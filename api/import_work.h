@@ -12,14 +12,12 @@ struct import_io {
     long (*read)(void *arg, char *out, size_t cap);
     // A line of the answer without its end. False: it cannot be kept, and the import ends.
     bool (*result)(void *arg, struct slice line);
-    // Asked now and then: true ends it. May be NULL.
-    bool (*stop)(void *arg);
     void *arg;
 };
 
 enum import_end {
     IMPORT_WHOLE,  // every line has its result
-    IMPORT_BROKEN, // read() broke off or stop() said so; what was read has been carried out
+    IMPORT_BROKEN, // read() broke off; the whole lines before that have been carried out
     IMPORT_RESULTS_LOST,
     IMPORT_NOMEM
 };

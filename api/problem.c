@@ -64,7 +64,7 @@ struct slice problem_of_faults(const struct faults *faults, char *out, size_t si
 {
     struct buf b = buf_over(out, size);
     if (faults->n == 1)
-        buf_printf(&b, "%.*s %.*s", SLICE_FMT(slice_upto(faults->items[0].field, 128)),
+        buf_printf(&b, "%.*s: %.*s", SLICE_FMT(slice_upto(faults->items[0].field, 128)),
                    SLICE_FMT(slice_upto(faults->items[0].detail, 256)));
     else
         buf_printf(&b, "%zu members are not as they must be", faults->n);

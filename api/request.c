@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/exchange.h"
+#include "api/problem.h"
 #include "base/limits.h"
 
 #define WORK_MAX      8
@@ -46,7 +47,8 @@ struct store_reader *request_snapshot(struct request *r)
     struct server *s = ex->server;
     if (ex->in_snapshot)
         return s->reader;
-    if ((s->reader || store_reader_open(request_store(r), &s->reader) == 0) &&
+    // Where the client has gone this may be another thread than the reader's.
+    if (!ex->gone && (s->reader || store_reader_open(request_store(r), &s->reader) == 0) &&
         store_reader_begin(s->reader) == STORE_OK) {
         ex->in_snapshot = true;
         return s->reader;
@@ -63,34 +65,6 @@ void request_end_snapshot(struct exchange *ex)
 }
 
 // ---- Answering --------------------------------------------------------------------------------
-
-static const struct {
-    unsigned status;
-    const char *title;
-} titles[] = {{400, "Bad Request"},
-              {401, "Unauthorized"},
-              {403, "Forbidden"},
-              {404, "Not Found"},
-              {405, "Method Not Allowed"},
-              {409, "Conflict"},
-              {412, "Precondition Failed"},
-              {413, "Content Too Large"},
-              {415, "Unsupported Media Type"},
-              {422, "Unprocessable Content"},
-              {429, "Too Many Requests"},
-              {500, "Internal Server Error"},
-              {501, "Not Implemented"},
-              {503, "Service Unavailable"},
-              {505, "HTTP Version Not Supported"},
-              {507, "Insufficient Storage"}};
-
-static const char *title_of(unsigned status)
-{
-    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
-}
 
 // The first answer counts. False: there is one already.
 static bool begin_response(struct exchange *ex, unsigned status, enum body_kind kind,
@@ -160,32 +134,9 @@ static void problem(struct request *r, unsigned status, struct slice detail,
     struct text *t = &r->out;
     text_free(t);
     text_init(t, RESPONSE_MAX);
-    json_open(t, '{');
-    json_key(t, "type");
-    json_string(t, SLICE("about:blank"));
-    json_key(t, "title");
-    json_string(t, slice_str(title_of(status)));
-    json_key(t, "status");
-    json_u64(t, status);
-    if (detail.n) {
-        json_key(t, "detail");
-        json_string(t, detail);
+    problem_put(t, status, detail, faults);
+    if (detail.n)
         ex->detail = arena_copy(&r->arena, detail).p;
-    }
-    if (faults) {
-        json_key(t, "errors");
-        json_open(t, '[');
-        for (size_t i = 0; i < faults->n && i < FAULTS_MAX; i++) {
-            json_open(t, '{');
-            json_key(t, "field");
-            json_string(t, faults->items[i].field);
-            json_key(t, "detail");
-            json_string(t, faults->items[i].detail);
-            json_close(t, '}');
-        }
-        json_close(t, ']');
-    }
-    json_close(t, '}');
     if (status == 503 || status == 507)
         respond_header(r, "Retry-After", SLICE(RETRY_AFTER_S));
     if (t->bad) {
@@ -212,14 +163,7 @@ void respond_problem(struct request *r, unsigned status, const char *detail, ...
 void respond_faults(struct request *r, const struct faults *faults)
 {
     char sentence[SENTENCE_MAX];
-    const struct fault *first = faults->n ? &faults->items[0] : NULL;
-    struct buf b = buf_over(sentence, sizeof sentence);
-    if (first && faults->n == 1)
-        buf_printf(&b, "%.*s: %.*s", SLICE_FMT(slice_upto(first->field, 128)),
-                   SLICE_FMT(slice_upto(first->detail, 256)));
-    else
-        buf_printf(&b, "%zu members are not as they must be", faults->n);
-    problem(r, 422, buf_slice(&b), faults);
+    problem(r, 422, problem_of_faults(faults, sentence, sizeof sentence), faults);
 }
 
 void respond_store(struct request *r, enum store_status status, const char *what)

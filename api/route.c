@@ -29,7 +29,7 @@ static const struct route routes[] = {
     {"deleteUserBinding", USER "/bindings/{id}", HTTP_DELETE, SCOPE_ADMIN, 0, "",
      handle_user_binding_delete},
     {"listUserAttempts", USER "/attempts", HTTP_GET, SCOPE_READ, 0, "", handle_user_attempts},
-    {"importUsers", "/v1/users:import", HTTP_POST, SCOPE_ADMIN, ROUTE_SINK, "keep_bindings",
+    {"importUsers", "/v1/users:import", HTTP_POST, SCOPE_ADMIN, ROUTE_SINK, "",
      handle_users_import},
     {"exportUsers", "/v1/users:export", HTTP_GET, SCOPE_READ, 0, "include domain",
      handle_users_export},

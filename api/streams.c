@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/streams_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "api/api.h"
 
@@ -76,4 +80,19 @@ void streams_snapshot_end(struct streams *s)
 {
     store_reader_end(s->reader);
     pthread_mutex_unlock(&s->desk);
+}
+
+int streams_file(const char *dir)
+{
+    char path[512];
+    int unnamed = open(dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (unnamed >= 0 || errno == ENOSPC)
+        return unnamed;
+    int n = snprintf(path, sizeof path, "%s/rollcall.XXXXXX", dir ? dir : "/tmp");
+    if (n < 0 || (size_t)n >= sizeof path)
+        return -1;
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
 }

@@ -27,3 +27,5 @@ void streams_import_end(struct streams *s);
 // A snapshot for one call of a body that goes on from call to call; NULL where there is none now.
 struct store_reader *streams_snapshot(struct streams *s);
 void streams_snapshot_end(struct streams *s);
+// A file without a name in `dir` (NULL: /tmp); -1 where there is no room for one.
+int streams_file(const char *dir);
