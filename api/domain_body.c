@@ -168,6 +168,8 @@ static void read_algorithms(struct body *b, struct slice key, const struct json 
     unsigned seen = 0;
     b->c->given |= GIVEN_ALGORITHMS;
     size_t n = list_size(b, key, v, ALGORITHM_COUNT);
+    if (json_is_array(v) && json_size(v) == 0)
+        fault_add(b->f, key, "is empty; null means those of the configuration");
     for (size_t i = 0; i < n; i++) {
         struct slice s, field = element(b, key, i);
         enum algorithm a;

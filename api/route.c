@@ -18,7 +18,7 @@ static const struct route routes[] = {
     {"listDomainAttempts", "/v1/domains/{domain}/attempts", HTTP_GET, SCOPE_READ, 0, "",
      handle_domain_attempts},
     {"listUsers", USERS, HTTP_GET, SCOPE_READ, 0, LISTING " prefix view", handle_users_list},
-    {"getUser", USER, HTTP_GET, SCOPE_READ, 0, "view", handle_user_get},
+    {"getUser", USER, HTTP_GET, SCOPE_READ, 0, "", handle_user_get},
     {"putUser", USER, HTTP_PUT, SCOPE_ADMIN, ROUTE_JSON, "keep_bindings", handle_user_put},
     {"patchUser", USER, HTTP_PATCH, SCOPE_ADMIN, ROUTE_PATCH, "keep_bindings", handle_user_patch},
     {"deleteUser", USER, HTTP_DELETE, SCOPE_ADMIN, 0, "", handle_user_delete},

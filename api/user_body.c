@@ -112,10 +112,12 @@ static void read_ha1(struct body *b, struct slice key, const struct json *v)
 {
     if (json_is_null(v))
         return;
-    if (json_is_object(v))
-        json_members(v, read_one_ha1, b);
-    else
+    if (!json_is_object(v))
         fault_add(b->f, key, "is not an object");
+    else if (json_size(v) == 0)
+        fault_add(b->f, key, "names no algorithm");
+    else
+        json_members(v, read_one_ha1, b);
 }
 
 static void read_auth_username(struct body *b, struct slice key, const struct json *v)
