@@ -11,6 +11,8 @@ import subprocess
 import threading
 import time
 
+import contract
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("ROLLCALL_BINARY", str(SOURCE / "build" / "rollcall"))
 ADMIN, READ = "admin-token-of-the-tests", "read-token-of-the-tests"
@@ -50,6 +52,7 @@ class Api:
             data = response.read()
         finally:
             connection.close()
+        contract.check(method, path, response.status, response.headers, data)
         kind = response.headers.get("Content-Type", "")
         return Reply(response.status, response.headers, data,
                      json.loads(data) if data and "json" in kind and "ndjson" not in kind else None)
