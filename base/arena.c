@@ -32,6 +32,7 @@ void arena_reset(struct arena *a)
         a->blocks = next;
     }
     a->grown = 0;
+    a->failed = false;
     a->at = a->first;
     a->end = a->first ? a->first + a->first_size : NULL;
 }
@@ -57,8 +58,10 @@ void *arena_alloc(struct arena *a, size_t size)
 {
     char *p = a->at ? align_up(a->at) : NULL;
     if (!p || p > a->end || size > (size_t)(a->end - p)) {
-        if (!arena_grow(a, size))
+        if (!arena_grow(a, size)) {
+            a->failed = true;
             return NULL;
+        }
         p = align_up(a->at);
     }
     a->at = p + size;
@@ -67,8 +70,10 @@ void *arena_alloc(struct arena *a, size_t size)
 
 void *arena_calloc(struct arena *a, size_t count, size_t size)
 {
-    if (size && count > SIZE_MAX / size)
+    if (size && count > SIZE_MAX / size) {
+        a->failed = true;
         return NULL;
+    }
     void *p = arena_alloc(a, count * size);
     if (p)
         memset(p, 0, count * size);

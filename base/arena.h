@@ -20,6 +20,7 @@ struct arena {
     struct arena_block *blocks; // further blocks, newest first
     size_t grown;               // bytes in further blocks
     size_t limit;               // most bytes in further blocks
+    bool failed;                // memory was refused since the last reset
 };
 
 // `first` (may be NULL when first_size is 0) must outlive the arena.

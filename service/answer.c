@@ -87,8 +87,11 @@ void answer_fault(struct pipeline *p, struct request *r, const struct sip_fault 
         limit_reached(fault->limit, buf_slice(&who));
     }
     r->op.domain = r->op.username = SLICE_NONE;
-    report_register(p, r, fault->status, fault->limit_known ? REASON_TOO_LARGE : REASON_MALFORMED,
-                    false, fault->phrase.n ? arena_copy(&r->arena, fault->phrase).p : NULL);
+    enum reason reason = fault->limit_known     ? REASON_TOO_LARGE
+                         : fault->status == 500 ? REASON_OVERLOADED
+                                                : REASON_MALFORMED;
+    report_register(p, r, fault->status, reason, false,
+                    fault->phrase.n ? arena_copy(&r->arena, fault->phrase).p : NULL);
     if (!fault->answerable || r->sip.method == SIP_ACK) {
         metric_add(METRIC_DROPPED, DROP_UNANSWERABLE, 1);
         return;

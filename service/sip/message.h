@@ -119,7 +119,7 @@ enum sip_parsed {
 };
 
 struct sip_fault {
-    unsigned status;     // 400, 413, 416, 501, 505, 513
+    unsigned status;     // 400, 505, 513; 500 where the arena had no memory
     struct slice phrase; // names what is wrong: "Bad Contact", "CSeq Does Not Match Method"
     bool answerable;     // Via, From, To, Call-ID and CSeq can be copied into a response
     bool short_body;     // Content-Length says more than there is: what a stream would wait for

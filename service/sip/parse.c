@@ -428,6 +428,8 @@ enum sip_parsed sip_parse(struct slice bytes, struct arena *arena, struct sip_re
     set_raw(&p, scan.body);
     if (!fault->status)
         return SIP_PARSED;
+    if (arena->failed) // what looks malformed then may be our own lack
+        *fault = (struct sip_fault){.status = 500, .phrase = SLICE("Out Of Memory")};
     fault->answerable = answerable(out);
     return SIP_FAULTY;
 }
