@@ -7,8 +7,9 @@
 // unreserved and user-unreserved: what a user part holds without escapes.
 static bool user_char(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != 0 && strchr("-_.!~*'()&=+$,;?/", c));
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'))
+        return true;
+    return c != 0 && strchr("-_.!~*'()&=+$,;?/", c);
 }
 
 static void put_user(struct buf *b, struct slice username)

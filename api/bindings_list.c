@@ -40,7 +40,7 @@ struct walk {
     uint64_t after_id; // in the first user: those up to this id have been shown
     uint64_t last_id;  // the last one shown, where its user is not done with; else 0
     size_t shown, work;
-    bool more;
+    bool more, in_crowd;
 };
 
 // ---- The question -------------------------------------------------------------------------------
@@ -175,10 +175,12 @@ static bool matches(const struct filter *f, const struct binding *b)
 // and this user has more.
 static enum store_status take_user(struct walk *w, const struct user *user, struct arena *scratch)
 {
-    struct aor_glance glance;
+    struct aor_glance glance = {.registered = true};
     struct aor_state state;
     w->last_id = 0;
-    store_bindings_glance(w->reader, user, w->r->now_ms, &glance);
+    // Those who are registered come in crowds: behind one there is no glance beforehand.
+    if (!w->in_crowd)
+        store_bindings_glance(w->reader, user, w->r->now_ms, &glance);
     if (!glance.registered)
         return STORE_OK;
     w->work += WORK_RECORD;
@@ -195,6 +197,7 @@ static enum store_status take_user(struct walk *w, const struct user *user, stru
         w->shown++;
         w->last_id = b->id;
     }
+    w->in_crowd = st == STORE_OK && state.bindings.n > 0;
     if (!w->more)
         w->last_id = 0;
     w->after_id = 0;

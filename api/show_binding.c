@@ -36,9 +36,11 @@ static size_t quoted(struct slice s, size_t i, struct param *out)
     return end + 1;
 }
 
-static size_t until(struct slice s, size_t i, const char *stops)
+// The end of a name, or of a value without quotes, which may hold '='.
+static size_t token_end(struct slice s, size_t i, bool is_name)
 {
-    while (i < s.n && !strchr(stops, s.p[i]))
+    while (i < s.n && s.p[i] != ';' && s.p[i] != ' ' && s.p[i] != '\t' &&
+           !(is_name && s.p[i] == '='))
         i++;
     return i;
 }
@@ -52,7 +54,7 @@ static bool param_next(struct slice *rest, struct param *out)
     if (i == s.n || s.p[i] != ';')
         return false;
     size_t from = skip_blanks(s, i + 1);
-    i = until(s, from, ";= \t");
+    i = token_end(s, from, true);
     *out = (struct param){.name = slice_of(s.p + from, i - from)};
     i = skip_blanks(s, i);
     if (i < s.n && s.p[i] == '=') {
@@ -61,11 +63,11 @@ static bool param_next(struct slice *rest, struct param *out)
         if (from < s.n && s.p[from] == '"') {
             i = quoted(s, from + 1, out);
         } else {
-            i = until(s, from, "; \t");
+            i = token_end(s, from, false);
             out->value = slice_of(s.p + from, i - from);
         }
     }
-    *rest = slice_from(s, until(s, i, ";"));
+    *rest = slice_from(s, i + slice_find(slice_from(s, i), ';'));
     return true;
 }
 

@@ -23,15 +23,12 @@ void text_free(struct text *t)
     *t = (struct text){.max = t->max};
 }
 
-// Room for n more bytes; false (and bad) where there is none.
-static bool text_room(struct text *t, size_t n)
+static bool text_grow(struct text *t, size_t n)
 {
     if (t->bad || n > t->max - t->n) {
         t->bad = true;
         return false;
     }
-    if (n <= t->cap - t->n)
-        return true;
     size_t cap = t->cap ? t->cap : TEXT_FIRST;
     while (cap - t->n < n)
         cap = cap > t->max / 2 ? t->max : cap * 2;
@@ -45,6 +42,12 @@ static bool text_room(struct text *t, size_t n)
     return true;
 }
 
+// Room for n more bytes; false (and bad) where there is none.
+static inline bool text_room(struct text *t, size_t n)
+{
+    return (!t->bad && n <= t->cap - t->n) || text_grow(t, n);
+}
+
 void text_put(struct text *t, struct slice s)
 {
     if (s.n == 0 || !text_room(t, s.n))
@@ -53,7 +56,7 @@ void text_put(struct text *t, struct slice s)
     t->n += s.n;
 }
 
-static void text_byte(struct text *t, char c)
+static inline void text_byte(struct text *t, char c)
 {
     if (text_room(t, 1))
         t->p[t->n++] = c;
@@ -128,7 +131,7 @@ bool utf8_clean(struct slice s)
 
 // ---- JSON --------------------------------------------------------------------------------------
 
-static void comma(struct text *t)
+static inline void comma(struct text *t)
 {
     if (t->comma)
         text_byte(t, ',');
@@ -161,15 +164,43 @@ static void escape(struct text *t, unsigned char c)
     text_printf(t, "\\u%04x", (unsigned)c);
 }
 
-// With its quotes, without a comma. What needs no escape is copied in runs.
-static void quoted(struct text *t, struct slice s)
+// What stands in a JSON string as it is.
+static inline bool plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+// Bytes of `word` that are zero have their top bit set, and perhaps others above such a one.
+static inline uint64_t zero_bytes(uint64_t word)
+{
+    return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+}
+
+// How many characters from the first on are plain; eight at a time.
+static size_t plain_run(struct slice s)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    size_t n = 0;
+    for (uint64_t w; s.n - n >= sizeof w; n += sizeof w) {
+        memcpy(&w, s.p + n, sizeof w);
+        uint64_t control = (w - ones * 0x20) & ~w & tops;
+        if (control | (w & tops) | zero_bytes(w ^ ones * '"') | zero_bytes(w ^ ones * '\\') |
+            zero_bytes(w ^ ones * 0x7F))
+            break;
+    }
+    while (n < s.n && plain((unsigned char)s.p[n]))
+        n++;
+    return n;
+}
+
+// From the first character on that is not plain. What needs no escape is copied in runs.
+static void quoted_rest(struct text *t, struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.p;
     size_t from = 0, i = 0;
-    text_byte(t, '"');
     while (i < s.n) {
-        size_t len = utf8_sequence(p + i, s.n - i);
-        if (len && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\' && p[i] != 0x7F) {
+        size_t len = plain(p[i]) ? 1 : utf8_sequence(p + i, s.n - i);
+        if (len > 1 || (len && plain(p[i]))) {
             i += len;
             continue;
         }
@@ -184,13 +215,36 @@ static void quoted(struct text *t, struct slice s)
     text_byte(t, '"');
 }
 
+// With its quotes, without a comma. Nearly all strings are plain from end to end.
+static void quoted(struct text *t, struct slice s)
+{
+    size_t n = plain_run(s);
+    if (!text_room(t, n + 2))
+        return;
+    char *at = t->p + t->n;
+    *at++ = '"';
+    if (n)
+        memcpy(at, s.p, n);
+    at[n] = '"';
+    t->n += n + 1 + (n == s.n);
+    if (n < s.n)
+        quoted_rest(t, slice_from(s, n));
+}
+
 void json_key(struct text *t, const char *key)
 {
-    comma(t);
-    text_byte(t, '"');
-    text_put(t, slice_str(key));
-    TEXT_LIT(t, "\":");
+    size_t n = strlen(key), comma_due = t->comma;
     t->comma = false;
+    if (!text_room(t, n + 4))
+        return;
+    char *at = t->p + t->n;
+    if (comma_due)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, key, n);
+    at[n] = '"';
+    at[n + 1] = ':';
+    t->n += n + 3 + comma_due;
 }
 
 void json_data_key(struct text *t, struct slice key)

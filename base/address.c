@@ -36,11 +36,16 @@ bool address_parse(struct slice text, struct address *out)
 static void print_ip(struct buf *b, const uint8_t ip[16], uint8_t family)
 {
     char z[INET6_ADDRSTRLEN];
-    if (family == 4)
-        inet_ntop(AF_INET, ip + 12, z, sizeof z);
-    else
+    if (family == 4) {
+        for (unsigned i = 12; i < 16; i++) {
+            buf_u64(b, ip[i]);
+            if (i < 15)
+                buf_byte(b, '.');
+        }
+    } else {
         inet_ntop(AF_INET6, ip, z, sizeof z);
-    buf_put(b, slice_str(z));
+        buf_put(b, slice_str(z));
+    }
 }
 
 void address_print(struct buf *b, const struct address *a)

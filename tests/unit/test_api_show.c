@@ -172,6 +172,7 @@ static void contact_parameters_are_values_without_their_quotes(void **state)
                   "{\"+g.oma.sip-im\":null,\"language\":\"en,fr\",\"+g.3gpp.smsip\":null,"
                   "\"audio\":null,\"+g.3gpp.mpeg-ref\":\"urn%3Aurn-7%3A3gpp\"}");
     assert_params(";a=b;c=\"\"", "{\"a\":\"b\",\"c\":\"\"}");
+    assert_params(";tok=YWI==;b", "{\"tok\":\"YWI==\",\"b\":null}");
     assert_params(" ; a = b ; c = \"d;e=f\" ;g", "{\"a\":\"b\",\"c\":\"d;e=f\",\"g\":null}");
     assert_params(";a=\"x\\\"y\\\\z\\;\"", "{\"a\":\"x\\\"y\\\\z;\"}");
     assert_params(";+sip.instance=\"<urn:uuid:1>\";reg-id=1",
