@@ -106,11 +106,9 @@ bool access_configure(struct access *a, const struct access_tokens *tokens)
 bool host_is_loopback(struct slice host)
 {
     struct address a;
-    struct slice local = SLICE("localhost"), name = host;
-    if (host.n && host.p[0] == '[')
-        name = slice_upto(host, slice_find(host, ']') + 1);
-    else
-        name = slice_upto(host, slice_find(host, ':'));
+    struct slice local = SLICE("localhost");
+    size_t end = host.n && host.p[0] == '[' ? slice_find(host, ']') + 1 : slice_find(host, ':');
+    struct slice name = slice_upto(host, end);
     struct slice port = slice_from(host, name.n);
     uint64_t number;
     if (port.n && (port.p[0] != ':' || !slice_to_u64(slice_from(port, 1), 65535, &number)))

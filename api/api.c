@@ -114,6 +114,7 @@ int api_start_waiting(const struct api_config *config, const char *reason, struc
 int api_attach(struct api *a, const struct api_config *config, char *why, size_t why_size)
 {
     a->config = *config;
+    a->config.n_admin_tokens = a->config.n_read_tokens = a->config.n_cors_origins = 0;
     if (!configure_access(a, config) ||
         store_port_open(config->store, exchange_notify, a, &a->port) ||
         streams_start(&a->config, &a->streams)) {

@@ -8,9 +8,11 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "base/reason.h"
+#include "store/credential.h"
 
 #define LINES_A_SECOND 20
 #define BODY_FIRST     4096
+#define PATH_LOGGED    200
 
 struct exchange *exchange_open(struct server *s, struct MHD_Connection *c, struct slice target)
 {
@@ -58,7 +60,9 @@ void exchange_unref_unlock(struct exchange *ex)
         return;
     finish_orphan(ex);
     text_free(&ex->r.out);
-    free((char *)(uintptr_t)ex->r.body.p);
+    if (ex->body_memory)
+        secret_wipe(ex->body_memory, ex->body_cap); // it may hold a password
+    free(ex->body_memory);
     arena_reset(&ex->r.arena);
     free(ex);
     pthread_mutex_lock(&api->lock);
@@ -99,7 +103,6 @@ static bool framing_is_bad(struct exchange *ex)
     const struct head *h = &ex->head;
     struct request *r = &ex->r;
     bool chunked = h->n_encoding == 1 && slice_ieq(h->encoding, SLICE("chunked"));
-    ex->close = true;
     if (h->bad_name)
         respond_problem(r, 400, "a header field's name holds a blank");
     else if (h->n_length + h->n_encoding > 1)
@@ -110,27 +113,38 @@ static bool framing_is_bad(struct exchange *ex)
         respond_problem(r, 400, "there is more than one Authorization header field");
     else if (h->n_encoding && (!chunked || h->http_1_0))
         respond_problem(r, chunked ? 400 : 501, "the only transfer coding known here is chunked");
-    else
-        ex->close = false;
-    return ex->close;
+    ex->close = ex->close || ex->status;
+    return ex->status != 0;
+}
+
+// Who asks, in words: the host, with its port where wanted.
+static struct slice source_of(const struct exchange *ex, bool with_port,
+                              char text[ADDRESS_TEXT_MAX])
+{
+    struct buf b = buf_over(text, ADDRESS_TEXT_MAX);
+    struct address a = ex->r.peer;
+    if (ex->server->control)
+        return SLICE("control");
+    if (!with_port)
+        a.port = 0;
+    address_print(&b, &a);
+    return buf_slice(&b);
 }
 
 static void refuse_token(struct exchange *ex, enum access_verdict verdict, unsigned retry_after_s)
 {
     struct request *r = &ex->r;
     char text[ADDRESS_TEXT_MAX], seconds[16];
-    struct buf source = buf_over(text, sizeof text), retry = buf_over(seconds, sizeof seconds);
-    struct address host = r->peer;
+    struct buf retry = buf_over(seconds, sizeof seconds);
+    struct slice source = source_of(ex, false, text);
     uint32_t held;
-    host.port = 0;
-    address_print(&source, &host);
     metric_add(METRIC_SECURITY_EVENTS, REASON_API_TOKEN_WRONG, 1);
     if (log_gate_open(&r->api->token_gate, r->now_ms, LINES_A_SECOND, &held))
         log_event(LOG_WARNING, reason_word(REASON_API_TOKEN_WRONG),
-                  reason_text(REASON_API_TOKEN_WRONG), {"source", buf_slice(&source)});
+                  reason_text(REASON_API_TOKEN_WRONG), {"source", source});
     ex->logged = true;
     if (verdict == ACCESS_THROTTLED) {
-        limit_reached(LIMIT_API_TOKEN_FAILURES, buf_slice(&source));
+        limit_reached(LIMIT_API_TOKEN_FAILURES, source);
         buf_u64(&retry, retry_after_s);
         respond_header(r, "Retry-After", buf_slice(&retry));
         respond_problem(r, 429, "too many wrong tokens came from this address");
@@ -212,7 +226,6 @@ static void admit(struct exchange *ex)
     if (!r->route)
         return;
     if (ex->phase != PHASE_SERVING && !(r->route->flags & ROUTE_ALWAYS)) {
-        ex->close = true;
         respond_problem(r, 503, "%s",
                         ex->phase == PHASE_WAITING ? r->api->why_waiting : "stopping");
         return;
@@ -235,7 +248,8 @@ static uint64_t body_max(const struct exchange *ex)
 
 static void refuse_size(struct exchange *ex)
 {
-    limit_reached(LIMIT_API_MAX_BODY, SLICE_NONE);
+    char text[ADDRESS_TEXT_MAX];
+    limit_reached(LIMIT_API_MAX_BODY, source_of(ex, false, text));
     respond_problem(&ex->r, 413, "the body is larger than the %llu bytes of api.max_body",
                     (unsigned long long)ex->r.api->config.max_body);
 }
@@ -248,6 +262,7 @@ enum step exchange_begin(struct exchange *ex)
     ex->began_us = clock_mono_us();
     r->now_ms = clock_now_ms();
     ex->phase = (enum phase)atomic_load_explicit(&r->api->phase, memory_order_acquire);
+    ex->close = ex->phase == PHASE_STOPPING;
     pthread_mutex_lock(&r->api->lock);
     r->api->active++;
     pthread_mutex_unlock(&r->api->lock);
@@ -275,11 +290,13 @@ enum step exchange_begin(struct exchange *ex)
 
 // ---- The body ---------------------------------------------------------------------------------
 
+// The connection still holds the exchange.
 static void sink_end(struct exchange *ex)
 {
     ex->sink_over = true;
     pthread_mutex_lock(&ex->r.api->lock);
-    exchange_unref_unlock(ex);
+    ex->refs--;
+    pthread_mutex_unlock(&ex->r.api->lock);
 }
 
 static enum step sink_piece(struct exchange *ex, struct slice piece, size_t *taken)
@@ -316,19 +333,23 @@ static enum step sink_piece(struct exchange *ex, struct slice piece, size_t *tak
 
 static bool body_add(struct exchange *ex, struct slice piece)
 {
-    struct slice *body = &ex->r.body;
-    if (body->n + piece.n > ex->body_cap) {
-        size_t cap = ex->body_cap ? ex->body_cap : BODY_FIRST;
-        while (cap < body->n + piece.n)
-            cap *= 2;
-        char *p = realloc((char *)(uintptr_t)body->p, cap);
+    size_t n = ex->r.body.n, cap = ex->body_cap ? ex->body_cap : BODY_FIRST;
+    while (cap < n + piece.n)
+        cap *= 2;
+    if (cap > ex->body_cap) {
+        char *p = malloc(cap);
         if (!p)
             return false;
-        body->p = p;
+        if (ex->body_memory) {
+            memcpy(p, ex->body_memory, n);
+            secret_wipe(ex->body_memory, n);
+            free(ex->body_memory);
+        }
+        ex->body_memory = p;
         ex->body_cap = cap;
     }
-    memcpy((char *)(uintptr_t)body->p + body->n, piece.p, piece.n);
-    body->n += piece.n;
+    memcpy(ex->body_memory + n, piece.p, piece.n);
+    ex->r.body = slice_of(ex->body_memory, n + piece.n);
     return true;
 }
 
@@ -437,21 +458,19 @@ static void log_refusal(struct exchange *ex)
     enum log_level level = probe ? LOG_DEBUG : failed ? LOG_WARNING : LOG_INFO;
     uint32_t held = 0;
     char source[ADDRESS_TEXT_MAX], status[16], more[16];
-    struct buf a = buf_over(source, sizeof source), b = buf_over(status, sizeof status),
-               c = buf_over(more, sizeof more);
+    struct buf a = buf_over(status, sizeof status), b = buf_over(more, sizeof more);
     if (!log_wants(level) || !log_gate_open(failed ? &r->api->failed_gate : &r->api->refused_gate,
                                             r->now_ms, LINES_A_SECOND, &held))
         return;
-    if (ex->server->control)
-        BUF_LIT(&a, "control");
-    else
-        address_print(&a, &r->peer);
-    buf_u64(&b, ex->status);
-    buf_u64(&c, held);
-    log_event(level, failed ? "http_failed" : "http_refused", ex->detail ? ex->detail : "",
-              {"source", buf_slice(&a)}, {"method", slice_str(ex->method_name)},
-              {"path", slice_upto(target_path(ex->target), 200)}, {"status", buf_slice(&b)},
-              {"suppressed", buf_slice(&c)});
+    buf_u64(&a, ex->status);
+    buf_u64(&b, held);
+    const struct log_field fields[] = {{"source", source_of(ex, true, source)},
+                                       {"method", slice_str(ex->method_name)},
+                                       {"path", slice_upto(target_path(ex->target), PATH_LOGGED)},
+                                       {"status", buf_slice(&a)},
+                                       {"suppressed", buf_slice(&b)}};
+    log_write(level, failed ? "http_failed" : "http_refused", ex->detail ? ex->detail : "", fields,
+              held ? 5 : 4);
 }
 
 void exchange_report(struct exchange *ex)

@@ -62,6 +62,7 @@ struct exchange {
     bool gzip_ok;      // the client takes gzip
     bool tag_was_gzip; // If-None-Match came with our suffix for gzip
     uint64_t discarded;
+    char *body_memory; // what r.body is a slice of
     size_t body_cap;
     size_t refused; // length of the piece that the sink did not take
 
@@ -101,7 +102,7 @@ struct server {
 };
 
 struct api {
-    struct api_config config; // slices of its own are in `access`; fixed once PHASE_SERVING
+    struct api_config config; // fixed once PHASE_SERVING; tokens and origins are in `access`
     char why_waiting[160];
     _Atomic int phase;
     struct access *access;

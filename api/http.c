@@ -34,7 +34,7 @@
 struct http {
     struct MHD_Daemon *daemon;
     struct server *server;
-    int listen_fd;
+    int quiet_fd; // the listening socket after http_quiesce(), else -1
     unsigned max_connections;
 };
 
@@ -339,7 +339,7 @@ struct http *http_start(struct server *s, const struct http_config *config)
     if (!h)
         return NULL;
     h->server = s;
-    h->listen_fd = config->listen_fd;
+    h->quiet_fd = -1;
     h->max_connections = s->control ? CONTROL_MAX : config->max_connections;
     MHD_set_panic_func(on_panic, NULL);
     h->daemon = MHD_start_daemon(
@@ -358,14 +358,16 @@ struct http *http_start(struct server *s, const struct http_config *config)
 
 void http_quiesce(struct http *h)
 {
-    int fd = MHD_quiesce_daemon(h->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd);
+    h->quiet_fd = MHD_quiesce_daemon(h->daemon);
+    if (h->quiet_fd >= 0) // closed at the end only: its number must not name something else
+        shutdown(h->quiet_fd, SHUT_RDWR);
 }
 
 void http_stop(struct http *h)
 {
     MHD_stop_daemon(h->daemon);
+    if (h->quiet_fd >= 0)
+        close(h->quiet_fd);
     free(h);
 }
 

@@ -28,13 +28,15 @@ static socklen_t to_sockaddr(const struct address *a, struct sockaddr_storage *o
 
 static uint16_t port_of(int fd, uint16_t otherwise)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
     socklen_t n = sizeof ss;
     if (getsockname(fd, (struct sockaddr *)&ss, &n))
         return otherwise;
-    if (ss.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)&ss)->sin_port);
-    return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
+    memcpy(&in, &ss, sizeof in);
+    memcpy(&in6, &ss, sizeof in6);
+    return ntohs(ss.ss_family == AF_INET ? in.sin_port : in6.sin6_port);
 }
 
 int listen_tcp(const struct address *a, uint16_t *port, char *why, size_t why_size)
