@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ETags and the conditions of RFC 9110 section 13. The source is included, so that a request can be
 // made up here.
-#include "api/etag.c"
+#include "api/etag.c" // NOLINT(bugprone-suspicious-include)
 
 #include <setjmp.h>
 #include <stdarg.h>
