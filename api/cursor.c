@@ -153,7 +153,9 @@ void page_end(struct request *r, struct slice question, bool more, struct slice 
 
 void event_id_print(struct buf *b, uint64_t epoch, uint64_t change)
 {
-    buf_printf(b, "%016llx-", (unsigned long long)epoch);
+    for (unsigned digit = EPOCH_DIGITS; digit--;)
+        buf_byte(b, "0123456789abcdef"[epoch >> 4 * digit & 15]);
+    buf_byte(b, '-');
     buf_u64(b, change);
 }
 

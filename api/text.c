@@ -233,18 +233,19 @@ static void quoted(struct text *t, struct slice s)
 
 void json_key(struct text *t, const char *key)
 {
-    size_t n = strlen(key), comma_due = t->comma;
+    struct slice name = slice_str(key);
+    size_t comma_due = t->comma;
     t->comma = false;
-    if (!text_room(t, n + 4))
+    if (!text_room(t, name.n + 4))
         return;
     char *at = t->p + t->n;
     if (comma_due)
         *at++ = ',';
     *at++ = '"';
-    memcpy(at, key, n);
-    at[n] = '"';
-    at[n + 1] = ':';
-    t->n += n + 3 + comma_due;
+    memcpy(at, name.p, name.n);
+    at[name.n] = '"';
+    at[name.n + 1] = ':';
+    t->n += name.n + 3 + comma_due;
 }
 
 void json_data_key(struct text *t, struct slice key)
