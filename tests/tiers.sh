@@ -157,7 +157,7 @@ tier_fuzz() {
     for target in build-fuzz/tests/fuzz/fuzz_*; do
         name=${target##*/}
         if [ ! -f "$target" ] || [ ! -x "$target" ]; then continue; fi
-        if dev_fuzz "$name" "${ROLLCALL_FUZZ_SECONDS:-20}" >"$RESULTS/$name.log" 2>&1; then
+        if dev_fuzz "$name" "${ROLLCALL_FUZZ_SECONDS:-10}" >"$RESULTS/$name.log" 2>&1; then
             verdict passed "$name"
         else
             verdict failed "$name"
