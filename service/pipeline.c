@@ -99,10 +99,17 @@ const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *u
 {
     struct address a;
     struct slice host = uri->host;
-    if (host.n > 2 && host.p[0] == '[')
-        host = slice_of(host.p + 1, host.n - 2); // an alias that is an IPv6 address has no brackets
+    bool literal = sip_uri_address(uri, &a);
+    char text[ADDRESS_TEXT_MAX];
+    if (literal && host.p[0] == '[') {
+        // As an alias it has no brackets, and the one of its many forms that is printed
+        struct buf b = buf_over(text, sizeof text);
+        a.port = 0;
+        address_print(&b, &a);
+        host = buf_slice(&b);
+    }
     const struct domain *domain = cached_domain(p, host);
-    if (!domain && sip_uri_address(uri, &a) && address_same_host(&a, &flow->local))
+    if (!domain && literal && address_same_host(&a, &flow->local))
         domain = cached_domain(p, slice_str(p->settings->default_domain));
     return domain && !domain->closing ? domain : NULL;
 }

@@ -121,7 +121,7 @@ enum sip_parsed {
 struct sip_fault {
     unsigned status;     // 400, 505, 513; 500 where the arena had no memory
     struct slice phrase; // names what is wrong: "Bad Contact", "CSeq Does Not Match Method"
-    bool answerable;     // Via, From, To, Call-ID and CSeq can be copied into a response
+    bool answerable;     // there is a Via, and what is there can be copied into a response
     bool short_body;     // Content-Length says more than there is: what a stream would wait for
     bool limit_known;    // `limit` was reached
     enum limit limit;

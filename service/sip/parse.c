@@ -375,13 +375,14 @@ static void set_raw(struct parsing *p, size_t body)
     p->out->raw = slice_upto(p->bytes, body + length);
 }
 
-// No control byte of a faulty message goes back out: it could split the response.
+// No control byte of a faulty message goes back out: it could split the response. What is missing
+// is left out of it.
 static bool copyable(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
         if ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t')
             return false;
-    return s.n != 0;
+    return true;
 }
 
 static bool answerable(const struct sip_request *out)

@@ -105,6 +105,16 @@ static void put_top_via(struct buf *b, const struct sip_via *via, const struct a
     }
 }
 
+// A faulty request may lack it.
+static void put_copied(struct buf *b, struct slice name, struct slice value)
+{
+    if (value.n == 0)
+        return;
+    BUF_LIT(b, "\r\n");
+    buf_put(b, name);
+    buf_put(b, value);
+}
+
 void reply_begin(struct buf *b, const struct sip_request *req, unsigned status, struct slice phrase,
                  const struct address *source, struct slice to_tag)
 {
@@ -119,18 +129,14 @@ void reply_begin(struct buf *b, const struct sip_request *req, unsigned status, 
         else
             buf_put(b, req->via[i].text);
     }
-    BUF_LIT(b, "\r\nFrom: ");
-    buf_put(b, req->from.text);
-    BUF_LIT(b, "\r\nTo: ");
-    buf_put(b, req->to.text);
-    if (req->to.tag.n == 0 && to_tag.n && status != 100) {
+    put_copied(b, SLICE("From: "), req->from.text);
+    put_copied(b, SLICE("To: "), req->to.text);
+    if (req->to.text.n && req->to.tag.n == 0 && to_tag.n && status != 100) {
         BUF_LIT(b, ";tag=");
         buf_put(b, to_tag);
     }
-    BUF_LIT(b, "\r\nCall-ID: ");
-    buf_put(b, req->call_id);
-    BUF_LIT(b, "\r\nCSeq: ");
-    buf_put(b, req->cseq_text);
+    put_copied(b, SLICE("Call-ID: "), req->call_id);
+    put_copied(b, SLICE("CSeq: "), req->cseq_text);
     BUF_LIT(b, "\r\n");
 }
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from server import Api, READ, Rollcall
-from sip import Phone
+from sip import Phone, token
 
 
 def pytest_configure(config):
@@ -28,6 +28,26 @@ def start(tmp_path):
         if server.process and server.process.poll() is None:
             server.terminate()
         server.check_sanitizers()
+
+
+@pytest.fixture(scope="module")
+def shared(request, tmp_path_factory):
+    """One service for all tests of a module that do not mind each other; the module's ENV is its
+    environment."""
+    server = Rollcall(tmp_path_factory.mktemp("shared"), getattr(request.module, "ENV", None))
+    server.start()
+    yield server
+    if server.process.poll() is None:
+        server.terminate()
+    server.check_sanitizers()
+
+
+@pytest.fixture
+def line(shared, phones):
+    """A phone of a user of its own at the module's service."""
+    user = "line-" + token(4)
+    shared.api.add_user(user)
+    return phones(shared, user)
 
 
 @pytest.fixture
