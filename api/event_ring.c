@@ -77,21 +77,28 @@ void ring_skip(struct event_ring *r, uint64_t number)
     r->base = r->upto = number;
 }
 
+void ring_base(struct event_ring *r, uint64_t number)
+{
+    if (r->based)
+        return;
+    r->based = true;
+    r->base = r->upto = number;
+    for (uint64_t seq = r->first; seq < r->next; seq++) // live ones that came before
+        slot_of(r, seq)->upto = number;
+}
+
 void ring_add(struct event_ring *r, const struct ring_event *e)
 {
     size_t n = e->domain.n + e->frame.n;
+    if (e->number && r->based && e->number <= r->upto)
+        return;
     if (n > r->size / 4) {
         if (e->number)
             ring_skip(r, e->number);
         return;
     }
-    if (e->number && !r->based) {
-        // Live ones that came before say nothing of numbers: nobody seeks among them.
-        r->based = true;
-        r->base = e->number - 1;
-        for (uint64_t seq = r->first; seq < r->next; seq++)
-            slot_of(r, seq)->upto = r->base;
-    }
+    if (e->number)
+        ring_base(r, e->number - 1);
     if (e->number)
         r->upto = e->number;
     size_t at = make_room(r, n);

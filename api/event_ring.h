@@ -35,7 +35,10 @@ int ring_init(struct event_ring *r, size_t size, size_t n_slots);
 void ring_free(struct event_ring *r);
 // Forgets everything; positions that were given are behind.
 void ring_clear(struct event_ring *r);
-// Copies the event in. Numbers grow by one.
+// All numbered events behind `number` will be added; without this the first one that is added says
+// so of the one before it.
+void ring_base(struct event_ring *r, uint64_t number);
+// Copies the event in. Numbers grow by one; one that is not beyond the base is passed over.
 void ring_add(struct event_ring *r, const struct ring_event *e);
 // A numbered event that cannot be added (no memory to make its frame).
 void ring_skip(struct event_ring *r, uint64_t number);

@@ -267,6 +267,10 @@ static void enter(struct hub_stream *s, enum hub_start start, uint64_t after)
         ring_clear(&h->ring); // it has a gap since the last stream left
         pthread_mutex_unlock(&h->lock);
         store_watch(h->config.store, told, h);
+        uint64_t number = newest_change(h);
+        pthread_mutex_lock(&h->lock);
+        ring_base(&h->ring, number);
+        pthread_mutex_unlock(&h->lock);
     }
     metric_set(METRIC_HTTP_STREAMS, 0, (int64_t)h->n_streams);
     begin(s, start, after);

@@ -59,6 +59,28 @@ static void seeking_finds_what_follows_a_number(void **state)
     ring_free(&r);
 }
 
+static void live_ones_are_found_before_any_numbered_one_came(void **state)
+{
+    (void)state;
+    struct event_ring r = make(4096, 8);
+    struct ring_event e;
+    uint64_t seq;
+    add(&r, 0, "before");
+    ring_base(&r, 7);
+    assert_true(ring_seek(&r, 7, &seq));
+    assert_int_equal(seq, r.next);
+    add(&r, 0, "live");
+    assert_true(ring_get(&r, seq, &e));
+    assert_true(slice_eq(e.frame, SLICE("live")));
+    add(&r, 7, "told late"); // it was counted when the base was set
+    add(&r, 8, "eight");
+    assert_true(ring_get(&r, seq + 1, &e));
+    assert_int_equal(e.number, 8);
+    ring_base(&r, 20); // it has one
+    assert_true(ring_seek(&r, 7, &seq));
+    ring_free(&r);
+}
+
 static void the_oldest_make_room_by_count_and_by_bytes(void **state)
 {
     (void)state;
@@ -132,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_ring_knows_of_no_number),
         cmocka_unit_test(seeking_finds_what_follows_a_number),
+        cmocka_unit_test(live_ones_are_found_before_any_numbered_one_came),
         cmocka_unit_test(the_oldest_make_room_by_count_and_by_bytes),
         cmocka_unit_test(one_that_does_not_fit_leaves_no_gap),
         cmocka_unit_test(wrapping_overwrites_nothing_that_is_there),
