@@ -65,6 +65,11 @@ static void wake(void *arg)
     request_wake(arg);
 }
 
+static bool gone(void *arg)
+{
+    return request_client_gone(arg);
+}
+
 static long next(void *arg, char *out, size_t cap)
 {
     long n = hub_next(arg, out, cap);
@@ -99,7 +104,8 @@ void handle_events(struct request *r)
             return;
         }
     }
-    struct hub_stream *s = hub_join(request_streams(r)->hub, &filter, start, after, wake, r, &full);
+    const struct hub_client client = {.wake = wake, .gone = gone, .arg = r};
+    struct hub_stream *s = hub_join(request_streams(r)->hub, &filter, start, after, &client, &full);
     if (!s) {
         respond_unavailable(r);
         return;

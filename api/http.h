@@ -24,3 +24,5 @@ void http_stop(struct http *h);
 void http_suspend(struct MHD_Connection *c);
 // Any thread; only after http_suspend().
 void http_resume(struct MHD_Connection *c);
+// Any thread, while it is suspended: has the client closed its side?
+bool http_client_gone(struct MHD_Connection *c);

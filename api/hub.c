@@ -26,9 +26,9 @@
 struct hub_stream {
     struct hub *hub;
     struct hub_stream *before, *behind; // in the hub's list, under its lock
-    void (*wake)(void *arg);
-    void *arg;
+    struct hub_client client;
     bool waiting;    // under the lock
+    bool left;       // likewise: the client has gone
     int64_t sent_us; // likewise
     char domain[DOMAIN_NAME_MAX];
     size_t domain_n;
@@ -123,9 +123,12 @@ static void wake_streams(struct hub *h, bool all)
 {
     int64_t due_us = clock_mono_us() - (int64_t)h->config.heartbeat_ms * 1000;
     for (struct hub_stream *s = h->streams; s; s = s->behind)
-        if (s->waiting && (all || s->sent_us <= due_us)) {
+        if (s->waiting) {
+            s->left = !all && s->client.gone && s->client.gone(s->client.arg);
+            if (!all && !s->left && s->sent_us > due_us)
+                continue;
             s->waiting = false;
-            s->wake(s->arg);
+            s->client.wake(s->client.arg);
         }
 }
 
@@ -284,7 +287,7 @@ static void enter(struct hub_stream *s, enum hub_start start, uint64_t after)
 }
 
 struct hub_stream *hub_join(struct hub *h, const struct hub_filter *filter, enum hub_start start,
-                            uint64_t after, void (*wake)(void *arg), void *arg, bool *full)
+                            uint64_t after, const struct hub_client *client, bool *full)
 {
     struct hub_stream *s = NULL;
     pthread_mutex_lock(&h->desk);
@@ -292,8 +295,7 @@ struct hub_stream *hub_join(struct hub *h, const struct hub_filter *filter, enum
     if (!*full)
         s = make_stream(h, filter);
     if (s) {
-        s->wake = wake;
-        s->arg = arg;
+        s->client = *client;
         enter(s, start, after);
     }
     pthread_mutex_unlock(&h->desk);
@@ -467,7 +469,7 @@ long hub_next(struct hub_stream *s, char *out, size_t cap)
     bool looking = !live && o.seen > seen; // the log may have more
     pthread_mutex_lock(&h->lock);
     bool waits = settle(s, clock_mono_us(), o.n, looking);
-    bool ending = h->ending;
+    bool ending = h->ending || s->left;
     pthread_mutex_unlock(&h->lock);
     if (ending || s->broken)
         return HUB_END;

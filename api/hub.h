@@ -37,10 +37,15 @@ enum hub_start {
     HUB_AFTER, // what followed the change `after`
     HUB_RESET  // as HUB_NOW, and a reset event says that what the client knows is of no use
 };
-// `wake` is called (on the hub's thread) when hub_next() has something again. NULL: no memory, or
-// max_streams are open (*full).
+// Whom a stream is for. Both are called on the hub's thread, while the stream waits.
+struct hub_client {
+    void (*wake)(void *arg); // hub_next() has something again
+    bool (*gone)(void *arg); // asked now and then: nobody reads any more. May be NULL
+    void *arg;
+};
+// NULL: no memory, or max_streams are open (*full).
 struct hub_stream *hub_join(struct hub *h, const struct hub_filter *filter, enum hub_start start,
-                            uint64_t after, void (*wake)(void *arg), void *arg, bool *full);
+                            uint64_t after, const struct hub_client *client, bool *full);
 void hub_leave(struct hub_stream *s);
 
 #define HUB_END  (-1)

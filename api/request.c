@@ -296,6 +296,15 @@ void request_wake(struct request *r)
     pthread_mutex_unlock(&api->lock);
 }
 
+bool request_client_gone(struct request *r)
+{
+    struct exchange *ex = exchange_of(r);
+    pthread_mutex_lock(&r->api->lock);
+    bool gone = !ex->connection || (ex->suspended && http_client_gone(ex->connection));
+    pthread_mutex_unlock(&r->api->lock);
+    return gone;
+}
+
 void request_set_sink(struct request *r, const struct sink *sink)
 {
     struct exchange *ex = exchange_of(r);

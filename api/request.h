@@ -130,3 +130,5 @@ void request_work(struct request *r, void (*work)(struct request *r),
                   void (*done)(struct request *r));
 // Any thread: the stream has something again, or the sink takes pieces again.
 void request_wake(struct request *r);
+// Any thread, of a stream that waits: has the client closed its side? Nobody looks otherwise.
+bool request_client_gone(struct request *r);

@@ -19,6 +19,7 @@ struct world {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     unsigned woken; // under the lock
+    _Atomic bool gone;
 };
 
 struct client {
@@ -34,6 +35,11 @@ static void woken(void *arg)
     w->woken++;
     pthread_cond_signal(&w->cond);
     pthread_mutex_unlock(&w->lock);
+}
+
+static bool client_gone(void *arg)
+{
+    return ((struct world *)arg)->gone;
 }
 
 static void wait_woken(struct world *w)
@@ -108,7 +114,8 @@ static struct client *join(struct world *w, enum hub_start start, uint64_t after
     struct client *c = calloc(1, sizeof *c);
     const struct hub_filter filter = {.domain = domain, .types = types};
     assert_non_null(c);
-    c->stream = hub_join(w->hub, &filter, start, after, woken, w, &full);
+    const struct hub_client client = {.wake = woken, .gone = client_gone, .arg = w};
+    c->stream = hub_join(w->hub, &filter, start, after, &client, &full);
     assert_non_null(c->stream);
     return c;
 }
@@ -294,6 +301,21 @@ static void silence_is_filled_with_heartbeats_that_carry_the_id(void **state)
     close_world(&w);
 }
 
+static void a_stream_whose_client_has_gone_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    open_world(&w, 1000, 8, 50);
+    struct client *c = join(&w, HUB_NOW, 0, SLICE_NONE, HUB_ALL_TYPES);
+    w.gone = true;
+    long n;
+    while ((n = hub_next(c->stream, c->text, 4096)) != HUB_END)
+        if (n == HUB_WAIT)
+            wait_woken(&w);
+    leave(c);
+    close_world(&w);
+}
+
 static void too_many_streams_are_refused_and_the_end_ends_all(void **state)
 {
     (void)state;
@@ -303,7 +325,8 @@ static void too_many_streams_are_refused_and_the_end_ends_all(void **state)
     const struct hub_filter all = {.types = HUB_ALL_TYPES};
     struct client *a = join(&w, HUB_NOW, 0, SLICE_NONE, HUB_ALL_TYPES);
     struct client *b = join(&w, HUB_NOW, 0, SLICE_NONE, HUB_ALL_TYPES);
-    assert_null(hub_join(w.hub, &all, HUB_NOW, 0, woken, &w, &full));
+    const struct hub_client client = {.wake = woken, .arg = &w};
+    assert_null(hub_join(w.hub, &all, HUB_NOW, 0, &client, &full));
     assert_true(full);
     drain(a, 4096);
     hub_end(w.hub);
@@ -326,6 +349,7 @@ int main(void)
         cmocka_unit_test(what_the_log_has_not_any_more_is_a_reset),
         cmocka_unit_test(a_foreign_id_is_a_reset),
         cmocka_unit_test(silence_is_filled_with_heartbeats_that_carry_the_id),
+        cmocka_unit_test(a_stream_whose_client_has_gone_ends),
         cmocka_unit_test(too_many_streams_are_refused_and_the_end_ends_all),
     };
     clock_start();
