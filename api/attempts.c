@@ -2,6 +2,7 @@
 // Why is this phone not registered? The newest attempts, of a user or of a domain's users that do
 // not exist.
 #include "api/api.h"
+#include "api/domain_body.h"
 #include "api/route.h"
 #include "api/show.h"
 
@@ -24,7 +25,7 @@ static struct store_reader *find_domain(struct request *r, struct domain *domain
     struct store_reader *reader = request_snapshot(r);
     if (!reader)
         return NULL;
-    enum store_status st = store_domain_find(reader, r->path_args[0], domain);
+    enum store_status st = domain_find(reader, r->path_args[0], domain);
     if (st == STORE_OK)
         return reader;
     respond_store(r, st, "domain");

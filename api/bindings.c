@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bindings of one address of record: read, and taken away.
 #include "api/cursor.h"
+#include "api/domain_body.h"
 #include "api/etag.h"
 #include "api/param.h"
 #include "api/route.h"
@@ -21,7 +22,7 @@ static struct store_reader *find_user(struct request *r, struct found *f)
     struct store_reader *reader = request_snapshot(r);
     if (!reader)
         return NULL;
-    enum store_status st = store_domain_find(reader, r->path_args[0], &f->domain);
+    enum store_status st = domain_find(reader, r->path_args[0], &f->domain);
     if (st != STORE_OK) {
         respond_store(r, st, "domain");
         return NULL;

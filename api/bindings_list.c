@@ -7,6 +7,7 @@
 // the last user that is done with, or, where the page ended among a user's bindings, that key, a
 // NUL (which no key has) and the id of the last one shown.
 #include "api/cursor.h"
+#include "api/domain_body.h"
 #include "api/etag.h"
 #include "api/param.h"
 #include "api/route.h"
@@ -283,7 +284,7 @@ static bool enter(struct walk *w)
     w->key = w->page.after_key;
     if (!w->f->has_domain)
         return true;
-    if (store_domain_find(w->reader, w->f->domain, &d) != STORE_OK)
+    if (domain_find(w->reader, w->f->domain, &d) != STORE_OK)
         return false;
     w->only = d.name;
     if (w->domain.n == 0)

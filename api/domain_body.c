@@ -68,6 +68,13 @@ struct slice domain_name_read(struct slice text, char *scratch)
     return name.n && host_name(name) ? name : SLICE_NONE;
 }
 
+enum store_status domain_find(struct store_reader *reader, struct slice text, struct domain *out)
+{
+    char scratch[DOMAIN_NAME_MAX];
+    struct slice name = domain_name_read(text, scratch);
+    return name.n ? store_domain_find(reader, name, out) : STORE_NOT_FOUND;
+}
+
 // ---- Reading ------------------------------------------------------------------------------------
 
 static bool keep(struct body *b, struct slice field, struct slice s, struct slice *out)

@@ -34,3 +34,5 @@ enum decision domain_change_decide(struct store_op *op, struct domain_change *c,
 // kept: lower case, no brackets, no trailing dot, addresses in their shortest form. Empty where it
 // is neither; the result is in `scratch` (DOMAIN_NAME_MAX bytes).
 struct slice domain_name_read(struct slice text, char *scratch);
+// store_domain_find() for a text from outside: a name or an alias in any such form.
+enum store_status domain_find(struct store_reader *reader, struct slice text, struct domain *out);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/events: the hub's stream of one client.
 #include "api/cursor.h"
+#include "api/domain_body.h"
 #include "api/route.h"
 #include "api/streams_internal.h"
 
@@ -52,7 +53,7 @@ static bool read_domain(struct request *r, struct slice *domain)
             respond_unavailable(r);
         return false;
     }
-    enum store_status st = store_domain_find(reader, host, &found);
+    enum store_status st = domain_find(reader, host, &found);
     *domain = domain_key(st == STORE_OK ? found.name : host, scratch);
     if (domain->n)
         return true;

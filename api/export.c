@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/route.h"
+#include "api/domain_body.h"
 #include "api/streams_internal.h"
 #include "base/log.h"
 
@@ -134,7 +135,7 @@ static bool read_domain(struct request *r, struct export *e)
     struct store_reader *reader = request_snapshot(r);
     if (!reader)
         return false;
-    enum store_status st = store_domain_find(reader, host, &d);
+    enum store_status st = domain_find(reader, host, &d);
     if (st != STORE_OK) {
         respond_store(r, st, "domain");
         return false;

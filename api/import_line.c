@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "api/domain_body.h"
 #include "api/import_lines.h"
 #include "api/problem.h"
 
@@ -90,7 +91,7 @@ static bool find_place(struct import_line *line, struct store_reader *reader)
 {
     struct domain domain;
     char *scratch = arena_alloc(&line->arena, USERNAME_MAX);
-    enum store_status st = store_domain_find(reader, line->change.domain, &domain);
+    enum store_status st = domain_find(reader, line->change.domain, &domain);
     if (st != STORE_OK) {
         set_problem(line, st == STORE_NOT_FOUND ? 404 : 503,
                     st == STORE_NOT_FOUND ? "there is no such domain"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where are these addresses? Up to a thousand at once, in the order asked.
 #include "api/cursor.h"
+#include "api/domain_body.h"
 #include "api/etag.h"
 #include "api/route.h"
 #include "api/show.h"
@@ -87,7 +88,7 @@ static enum store_status find_user(struct lookup *l, struct store_reader *reader
     char scratch[USERNAME_MAX];
     if (!read_asked(l, i, aor, &host, &username))
         return STORE_NOMEM; // it was read before
-    enum store_status st = store_domain_find(reader, host, &domain);
+    enum store_status st = domain_find(reader, host, &domain);
     if (st != STORE_OK)
         return st;
     struct slice key = user_key(&domain, username, scratch);

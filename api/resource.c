@@ -2,16 +2,13 @@
 // See resource.h.
 #include "api/resource.h"
 
+#include "api/domain_body.h"
 #include "api/etag.h"
-#include "store/credential.h"
 
 struct json *resource_body(struct request *r)
 {
     char why[200];
     struct json *o = json_parse(r->body, why, sizeof why);
-    if (r->body.n)
-        secret_wipe((char *)(uintptr_t)r->body.p, r->body.n);
-    r->body = SLICE_NONE;
     if (!o) {
         respond_problem(r, 400, "the body is no JSON: %s", why);
         return NULL;
@@ -40,7 +37,7 @@ bool resource_domain(struct request *r, struct store_reader **reader, struct dom
     *reader = request_snapshot(r);
     if (!*reader)
         return false;
-    enum store_status st = store_domain_find(*reader, r->path_args[0], out);
+    enum store_status st = domain_find(*reader, r->path_args[0], out);
     if (st != STORE_OK)
         respond_store(r, st, "domain");
     return st == STORE_OK;

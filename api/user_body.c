@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "api/domain_body.h"
 #include "api/text.h"
 #include "store/binding.h"
 #include "store/credential.h"
@@ -55,7 +56,7 @@ static struct slice inner(struct body *b, const char *outer, struct slice key)
 static void read_names(struct body *b, struct slice key, const struct json *v)
 {
     if (slice_eq(key, SLICE("domain")))
-        read_text(b, key, v, 1, DOMAIN_NAME_MAX + 1, &b->c->domain);
+        read_text(b, key, v, 1, DOMAIN_NAME_MAX + 2, &b->c->domain);
     else
         read_text(b, key, v, 1, USERNAME_MAX, &b->c->username);
 }
@@ -255,7 +256,7 @@ bool user_change_name(struct user_change *c, const struct domain *domain, struct
     if (!username_valid(username))
         fault_add(c->faults, SLICE("username"),
                   "has not 1 to %d bytes of UTF-8 without control characters", USERNAME_MAX);
-    if (c->domain.n && !slice_eq(domain_key(c->domain, host), domain->name))
+    if (c->domain.n && !slice_eq(domain_name_read(c->domain, host), domain->name))
         fault_add(c->faults, SLICE("domain"), "is not the one in the path");
     if (c->username.n &&
         !slice_eq(user_key(domain, c->username, theirs), user_key(domain, username, ours)))

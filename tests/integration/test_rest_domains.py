@@ -58,7 +58,11 @@ def test_a_fault_names_its_field_and_changes_nothing(api, body, field):
 def test_a_name_is_kept_in_one_form(api, name, shown):
     made = api.put("/v1/domains/" + name, {})
     assert made.status == 201 and made.json["domain"] == shown
-    assert api.get(made.headers["Location"]).json == made.json
+    assert api.get(made.headers["Location"]).json == made.json == api.get("/v1/domains/" + name).json
+    assert api.put("/v1/domains/" + name + "/users/u", {"domain": shown}).status == 201
+    assert api.bindings("u", name) == []
+    assert api.get("/v1/domains/" + name + "/attempts").status == 200
+    assert api.delete("/v1/domains/" + name + "/users/u").status == 204
     assert shown in [d["domain"] for d in api.get("/v1/domains").json["domains"]]
     assert api.delete(made.headers["Location"]).status == 204
 
