@@ -169,11 +169,13 @@ static void answer(struct lookup *l)
     json_open(&r->out, '{');
     json_key(&r->out, "results"), json_open(&r->out, '[');
     for (size_t i = 0; st == STORE_OK && i < json_size(l->aors); i++, arena_reset(&l->scratch))
-        st = show_result(l, reader, i);
-    if (st != STORE_OK) {
+        st = r->out.bad ? STORE_TOO_LARGE : show_result(l, reader, i);
+    if (st == STORE_TOO_LARGE)
+        respond_problem(r, 413, "the answer would be too large: ask for fewer addresses at once");
+    else if (st != STORE_OK)
         respond_store(r, st, "bindings");
+    if (st != STORE_OK)
         return;
-    }
     json_close(&r->out, ']');
     set_tag(l);
     if (etag_not_modified(r))

@@ -14,7 +14,7 @@ import time
 import contract
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("ROLLCALL_BINARY", str(SOURCE / "build" / "rollcall"))
+BINARY = os.path.abspath(os.environ.get("ROLLCALL_BINARY", SOURCE / "build" / "rollcall"))
 ADMIN, READ = "admin-token-of-the-tests", "read-token-of-the-tests"
 PATIENCE = 30.0
 

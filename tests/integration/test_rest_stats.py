@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """REST: the numbers of /v1/stats."""
+import concurrent.futures
+
 from server import until
 
 
@@ -39,6 +41,18 @@ def test_an_expiry_is_counted_soon(start, phones):
     assert phones(server).register(expires=1).status == 200
     until(lambda: stats(server)["bindings"] == 0, "the expiry in the counters")
     assert stats(server)["registered_users"] == 0
+
+
+def test_the_first_thousand_domains_are_shown(start):
+    server = start(env={"ROLLCALL_REGISTRAR_DOMAINS": ""})
+    names = ["d%04d.example" % n for n in range(1002)]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        replies = pool.map(lambda name: server.api.put("/v1/domains/" + name, {}), names)
+        assert {reply.status for reply in replies} == {201}
+    server.api.add_user("alice", domain=names[-1])
+    shown = stats(server)
+    assert list(shown["by_domain"]) == names[:1000]
+    assert shown["users"] == 1, "the sums are of all"
 
 
 def test_the_numbers_are_those_before_a_restart(rollcall, phones):
