@@ -3,8 +3,10 @@
 """What is written about the configuration is what the binary's table of keys says.
 
 docs/rollcall.yaml has every key with its default and its mark of SIGHUP, and the binary takes it;
-docs/operating.md and rollcall.yaml(5) show the table (made anew with --write).
+docs/operating.md and rollcall.yaml(5) show the table, and the chart's schema knows its keys (made anew
+with --write).
 """
+import json
 import pathlib
 import re
 import subprocess
@@ -16,6 +18,9 @@ BINARY = "build/rollcall"
 EXAMPLE = pathlib.Path("docs/rollcall.yaml")
 OPERATING = pathlib.Path("docs/operating.md")
 MANUAL = pathlib.Path("packaging/man/rollcall.yaml.5")
+SCHEMA = pathlib.Path("helm/rollcall/values.schema.json")
+# What the chart decides by itself, and what does not belong into a ConfigMap.
+NOT_IN_CHART = {"sip.listen", "api.listen", "api.admin_token", "api.read_token", "store.url", "auth.secret"}
 MADE = "made by tests/checks/config_docs.py --write"
 
 
@@ -104,6 +109,27 @@ def example(rows):
     return problems
 
 
+def schema(rows, write):
+    """The keys that the chart takes under config: are the table's."""
+    data = json.loads(SCHEMA.read_text())
+    sections = {}
+    for key, _, default, _, meaning in rows:
+        section, name = key.split(".")
+        known = sections.setdefault(section, {"type": "object", "properties": {}, "additionalProperties": False})
+        if key in NOT_IN_CHART:
+            continue
+        known["properties"][name] = {"type": ["string", "integer", "boolean", "array"],
+                                     "description": "%s; default %s" % (meaning, default)}
+    config = data["properties"]["config"]
+    if config["properties"] == sections:
+        return []
+    config["properties"] = sections
+    if not write:
+        return ["%s does not know the binary's keys: %s" % (SCHEMA, MADE)]
+    SCHEMA.write_text(json.dumps(data, indent=2) + "\n")
+    return []
+
+
 def main():
     markdown, rows = table()
     if len(rows) < 10 or len(rows) != markdown.count("\n| `"):
@@ -113,6 +139,7 @@ def main():
     problems = example(rows)
     problems += place(OPERATING, "<!-- keys: %s -->" % MADE, "<!-- end of keys -->", markdown, write)
     problems += place(MANUAL, '.\\" keys: %s' % MADE, '.\\" end of keys', manual(rows), write)
+    problems += schema(rows, write)
     print("\n".join(problems))
     return 1 if problems else 0
 

@@ -27,6 +27,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* Pods beside the service itself: their own name, so that no Service takes them for it. */}}
+{{- define "rollcall.auxiliaryLabels" -}}
+app.kubernetes.io/name: {{ include "rollcall.name" .root }}-{{ .component }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{- define "rollcall.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
@@ -60,9 +73,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $listen := list -}}
 {{- if .Values.sip.udp }}{{ $listen = append $listen (printf "udp://0.0.0.0:%v" .Values.sip.port) }}{{ end -}}
 {{- if .Values.sip.tcp }}{{ $listen = append $listen (printf "tcp://0.0.0.0:%v" .Values.sip.port) }}{{ end -}}
-{{- $api := dict "listen" (printf "http://0.0.0.0:%v" .Values.api.port) "admin_token_file" (printf "/etc/rollcall/tokens/%s" .Values.auth.adminTokenKey) "read_token_file" (printf "/etc/rollcall/tokens/%s" .Values.auth.readTokenKey) -}}
+{{- if and .Values.sip.ipv6 .Values.sip.udp }}{{ $listen = append $listen (printf "udp://[::]:%v" .Values.sip.port) }}{{ end -}}
+{{- if and .Values.sip.ipv6 .Values.sip.tcp }}{{ $listen = append $listen (printf "tcp://[::]:%v" .Values.sip.port) }}{{ end -}}
+{{- $api := dict "listen" (printf "http://0.0.0.0:%v" .Values.api.port) "admin_token_file" (printf "/etc/rollcall/tokens/%s" .Values.auth.adminTokenKey) -}}
+{{- with .Values.auth.readTokenKey }}{{ $_ := set $api "read_token_file" (printf "/etc/rollcall/tokens/%s" .) }}{{ end -}}
 {{- $own := dict "sip" (dict "listen" $listen) "api" $api "store" (dict "url" "lmdb:/var/lib/rollcall") -}}
 {{- if .Values.auth.nonceSecretKey -}}
+{{- if not .Values.auth.existingSecret }}{{ fail "auth.nonceSecretKey is a key of auth.existingSecret, which is not set" }}{{ end -}}
 {{- $_ := set $own "auth" (dict "secret_file" (printf "/etc/rollcall/tokens/%s" .Values.auth.nonceSecretKey)) -}}
 {{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
