@@ -7,6 +7,7 @@
 
 // Once, before any thread: allocators, tracing off, tables. 0, or -1.
 int osip_setup(void);
-// True when libosip2 reads addr->text as a name-addr with the same URI and tag, or when the value
-// is one of those that it is known to get wrong (docs/decisions.md), which our own parser decides.
+// True when libosip2 reads addr->text as a name-addr with the same scheme, user and host, or when
+// the value is one of those that it is known to get wrong (docs/decisions.md), which our own parser
+// decides.
 bool osip_reads_addr(const struct sip_addr *addr, struct arena *arena);

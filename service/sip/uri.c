@@ -117,26 +117,34 @@ static bool host_port(struct slice s, struct sip_uri *out)
     return sip_host_valid(out->host);
 }
 
+// Behind the characters and %HH escapes of a parameter or header from `i` on.
+static size_t pair_end(struct slice s, size_t i, char separator)
+{
+    for (; i < s.n && s.p[i] != separator; i++) {
+        if (char_is(s.p[i], CHAR_URI))
+            continue;
+        if (s.p[i] != '%' || s.n - i < 3 || !char_is(s.p[i + 1], CHAR_HEX) ||
+            !char_is(s.p[i + 2], CHAR_HEX))
+            break;
+        i += 2;
+    }
+    return i;
+}
+
 // name[=value] between `separator`s; every name there, and no more than URI_PARAMS_MAX of them.
 static bool pairs_valid(struct slice s, char separator, bool value_needed)
 {
     unsigned count = 0;
-    for (;;) {
-        size_t end = slice_find(s, separator);
-        struct slice pair = slice_upto(s, end);
-        size_t eq = slice_find(pair, '=');
-        if (eq == 0 || ++count > URI_PARAMS_MAX || (value_needed && eq == pair.n) ||
-            !all_of(slice_upto(pair, eq), CHAR_URI))
+    for (size_t i = 0, from = 0;; from = ++i) {
+        i = pair_end(s, i, separator);
+        if (i == from || ++count > URI_PARAMS_MAX || (value_needed && (i == s.n || s.p[i] != '=')))
             return false;
-        for (struct slice v = slice_from(pair, eq + 1); v.n;) {
-            size_t more = slice_find(v, '=');
-            if (!all_of(slice_upto(v, more), CHAR_URI))
-                return false;
-            v = slice_from(v, more + 1);
-        }
-        if (end == s.n)
+        while (i < s.n && s.p[i] == '=') // more of them in the value are let pass
+            i = pair_end(s, i + 1, separator);
+        if (i == s.n)
             return true;
-        s = slice_from(s, end + 1);
+        if (s.p[i] != separator)
+            return false;
     }
 }
 
@@ -206,16 +214,17 @@ bool sip_uri_parse(struct slice text, struct sip_uri *out)
 
 bool sip_uri_param(const struct sip_uri *uri, struct slice name, struct slice *value)
 {
-    struct slice s = slice_from(uri->params, 1);
-    while (s.n) {
-        size_t end = slice_find(s, ';');
-        struct slice pair = slice_upto(s, end);
-        size_t eq = slice_find(pair, '=');
-        if (slice_ieq(slice_upto(pair, eq), name)) {
-            *value = slice_from(pair, eq + 1);
+    struct slice s = uri->params;
+    while (s.n > name.n) { // at a ';'
+        struct slice pair = slice_from(s, 1);
+        bool ends = pair.n == name.n || pair.p[name.n] == '=' || pair.p[name.n] == ';';
+        if (ends && slice_istarts(pair, name)) {
+            size_t eq = name.n + (name.n < pair.n && pair.p[name.n] == '=');
+            pair = slice_from(pair, eq);
+            *value = slice_upto(pair, slice_find(pair, ';'));
             return true;
         }
-        s = slice_from(s, end + 1);
+        s = slice_from(pair, slice_find(pair, ';'));
     }
     return false;
 }

@@ -222,6 +222,7 @@ struct lmdb_reader {
     struct store_reader base;
     struct lmdb_store *s;
     MDB_txn *txn, *fresh;
+    MDB_cursor *by_key; // of users, kept for the next snapshot: opening one asks for memory
 };
 int lmdb_reader_open(void *state, struct store_reader **out);
 void lmdb_reader_close(struct store_reader *r);

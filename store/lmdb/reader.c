@@ -34,6 +34,7 @@ int lmdb_reader_open(void *state, struct store_reader **out)
 void lmdb_reader_close(struct store_reader *base)
 {
     struct lmdb_reader *r = (struct lmdb_reader *)base;
+    mdb_cursor_close(r->by_key);
     mdb_txn_abort(r->txn);
     mdb_txn_abort(r->fresh);
     free(r);
@@ -123,16 +124,15 @@ enum store_status lmdb_user_find(struct store_reader *base, struct slice domain,
 {
     struct lmdb_reader *r = (struct lmdb_reader *)base;
     char joined[KEY_MAX];
-    MDB_cursor *c;
     MDB_val k = val_of(users_key(joined, domain, key)), v;
     if (domain.n == 0 || key.n == 0 || k.mv_size == 0)
         return STORE_NOT_FOUND;
     // By a cursor, for it gives the key as it stands in the page, which outlives the caller's.
-    int rc = mdb_cursor_open(r->txn, r->s->users, &c);
+    int rc = r->by_key ? mdb_cursor_renew(r->txn, r->by_key)
+                       : mdb_cursor_open(r->txn, r->s->users, &r->by_key);
     if (rc)
         return lmdb_status(r->s, rc);
-    rc = mdb_cursor_get(c, &k, &v, MDB_SET_KEY);
-    mdb_cursor_close(c);
+    rc = mdb_cursor_get(r->by_key, &k, &v, MDB_SET_KEY);
     return rc ? lmdb_status(r->s, rc) : user_of(r, k, v, out, NULL);
 }
 

@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a datagram costs the SIP thread, for tests/checks/parse_cost.sh.
+//
+//   parse_cost costs          each of the worst cases once through measured(), which callgrind
+//                             counts the instructions of; prints their names in that order
+//   parse_cost mallocs DIR    refreshes with a store in DIR; prints how often this thread asked
+//                             for memory for one message at most, once it is warm: all but
+//                             libcrypto, and libcrypto
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "service/pipeline.h"
+#include "store/credential.h"
+
+#define DATAGRAM_MAX 65507
+#define HEADERS      20000 // just below SIP_HEADERS_MAX
+
+// ---- Counting -----------------------------------------------------------------------------------
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+// libcrypto makes a small context for each hash and frees it again: that is counted apart.
+static _Thread_local unsigned long asked, asked_by_crypto;
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    asked_by_crypto++;
+    return __libc_malloc(size);
+}
+
+static void *crypto_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    asked_by_crypto++;
+    return __libc_realloc(p, size);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(p);
+}
+
+void *malloc(size_t size)
+{
+    asked++;
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    asked++;
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    asked++;
+    return __libc_realloc(p, size);
+}
+
+// ---- A pipeline without sockets -----------------------------------------------------------------
+
+struct rig {
+    struct pipeline pipeline;
+    struct request_pool pool;
+    struct sip_settings settings;
+    struct store *store;
+    struct attempts *attempts;
+    struct bans *bans;
+    struct flow flow;
+    int event;
+    unsigned sent;
+    char reply[REPLY_MAX];
+    size_t reply_size;
+};
+
+static void rig_send(void *arg, const struct flow *flow, const struct address *to,
+                     struct slice bytes, bool kept)
+{
+    struct rig *g = arg;
+    (void)flow, (void)to, (void)kept;
+    memcpy(g->reply, bytes.p, bytes.n);
+    g->reply_size = bytes.n;
+    g->sent++;
+}
+
+static void rig_authenticated(void *arg, const struct flow *flow)
+{
+    (void)arg, (void)flow;
+}
+
+static uint64_t rig_flow_token(void *arg, const struct flow *flow)
+{
+    (void)arg, (void)flow;
+    return 1;
+}
+
+static void rig_wake(void *arg)
+{
+    struct rig *g = arg;
+    uint64_t one = 1;
+    if (write(g->event, &one, sizeof one) != sizeof one)
+        abort();
+}
+
+static enum decision decide_domain(struct store_op *op, const struct domain *current,
+                                   uint64_t users, int64_t now_ms, struct domain *next)
+{
+    (void)op, (void)current, (void)users, (void)now_ms;
+    next->realm = SLICE("example.com");
+    next->min_expires = next->default_expires = next->max_expires = next->max_bindings = -1;
+    return DECIDE_WRITE;
+}
+
+static enum decision decide_user(struct store_op *op, const struct domain *domain,
+                                 const struct user *current, int64_t now_ms, struct user *next,
+                                 bool *remove_bindings)
+{
+    (void)op, (void)current, (void)now_ms, (void)remove_bindings;
+    next->enabled = true;
+    return credentials_from_password(SLICE("bob"), domain->realm, SLICE("zanzibar"),
+                                     &next->credentials)
+               ? DECIDE_WRITE
+               : DECIDE_REFUSE;
+}
+
+static void must(bool held, const char *what)
+{
+    if (held)
+        return;
+    fprintf(stderr, "parse_cost: %s\n", what);
+    exit(2);
+}
+
+static void rig_provision(struct rig *g)
+{
+    struct arena arena;
+    arena_init(&arena, NULL, 0, 1 << 20);
+    struct store_op op = {.kind = STORE_OP_DOMAIN,
+                          .domain = SLICE("example.com"),
+                          .username = SLICE("bob"),
+                          .arena = &arena,
+                          .decide_domain = decide_domain,
+                          .decide_user = decide_user};
+    must(store_do(g->store, &op) == STORE_OK, "no domain");
+    op.kind = STORE_OP_USER;
+    must(store_do(g->store, &op) == STORE_OK, "no user");
+    arena_reset(&arena);
+}
+
+static void rig_open(struct rig *g, const char *url)
+{
+    char why[256] = "";
+    clock_start();
+    log_setup(LOG_ERROR, LOG_TEXT);
+    struct store_config config = {.url = slice_str(url),
+                                  .map_size = 64u << 20,
+                                  .changes_max = 1000,
+                                  .queue_max = 1000,
+                                  .now_ms = clock_now_ms()};
+    must(sip_parse_setup() == 0, "libosip2");
+    must(store_open(&config, &g->store, why, sizeof why) == 0, why);
+    rig_provision(g);
+    g->event = eventfd(0, 0);
+    g->attempts = attempts_open(1 << 20);
+    g->bans = bans_open();
+    g->settings.registrar = (struct reg_policy){
+        .min_expires = 60, .default_expires = 3600, .max_expires = 7200, .max_bindings = 10};
+    g->settings.algorithms[0] = ALGORITHM_MD5;
+    g->settings.n_algorithms = 1;
+    request_pool_init(&g->pool, 16);
+    struct pipeline_config p = {.store = g->store,
+                                .attempts = g->attempts,
+                                .bans = g->bans,
+                                .pool = &g->pool,
+                                .net = {rig_send, rig_authenticated, rig_flow_token, g},
+                                .transaction_memory = 1 << 20,
+                                .pending_max = 16,
+                                .wake = rig_wake,
+                                .wake_arg = g};
+    p.nonces = (struct nonce_config){
+        .lifetime_ms = 3900000, .started_ms = clock_started_ms(), .table_size = 1024};
+    must(pipeline_open(&g->pipeline, &p, &g->settings, why, sizeof why) == 0, why);
+    must(address_parse(SLICE("192.0.2.1"), &g->flow.remote), "address");
+    g->flow.remote.port = 5060;
+    must(address_parse(SLICE("192.0.2.2"), &g->flow.local), "address");
+}
+
+// What callgrind counts: the message is in the request, as it is when a datagram was received.
+static __attribute__((noinline)) void measured(struct rig *g, struct request *r)
+{
+    pipeline_take(&g->pipeline, r);
+}
+
+static void rig_take(struct rig *g, struct slice message)
+{
+    struct request *r = request_take(&g->pool);
+    must(r && request_fill(r, message, SLICE_NONE), "no memory");
+    r->flow = g->flow;
+    r->received_us = clock_mono_us();
+    g->pipeline.now_ms = clock_now_ms();
+    pipeline_begin(&g->pipeline);
+    measured(g, r);
+    pipeline_submit(&g->pipeline);
+}
+
+// ---- The worst cases ----------------------------------------------------------------------------
+
+// A message is the usual headers, then lines of `prefix` and `per_line` times `item` with
+// `between` and `suffix`, until the bytes or the lines are used up.
+struct worst {
+    const char *name, *prefix, *item, *between, *suffix;
+    size_t per_line, lines, bytes;
+};
+
+static const struct worst worst[] = {
+    {"header lines", "X-Something: ", "value", "", "", 1, 120, HEADERS},
+    {"short header lines", "a:", "", "", "", 0, 100000, DATAGRAM_MAX},
+    {"one long value", "Subject: ", "aaaaaaaa", "", "", 8000, 1, DATAGRAM_MAX},
+    {"folded lines", "Subject: ", "\r\n a", "", "", 2600, 2, HEADERS},
+    {"folded To-like lines", "Route: <sip:a@h>", "\r\n ;a", "", "", 1600, 2, HEADERS},
+    {"commas in Contact", "Contact: ", ",", "", "", 8000, 2, HEADERS},
+    {"64 Contacts", "Contact: ", "<sip:aaaaaaaa@192.0.2.1:5060;transport=udp>;expires=60;q=0.5",
+     ",", "", 32, 2, HEADERS},
+    {"64 Contacts with many parameters", "Contact: <sip:a@h>;expires=60", ";a=b", "", "", 60, 64,
+     HEADERS},
+    {"64 Contacts with many URI parameters", "Contact: <sip:a@h", ";a=b", "", ">", 60, 64, HEADERS},
+    {"64 Contacts with URI headers", "Contact: <sip:a@h?a=b", "&a=b", "", ">", 60, 64, HEADERS},
+    {"64 bare Contacts", "Contact: sip:a@h", ";a=b", "", "", 60, 64, HEADERS},
+    {"64 Contacts with names of many words", "Contact: ", "a ", "", "<sip:abcdef@h>", 120, 64,
+     HEADERS},
+    {"64 Contacts with quoted pairs", "Contact: \"", "\\\"", "", "\" <sip:abcdef@h>", 120, 64,
+     HEADERS},
+    {"64 Contacts with kept and cut parameters", "Contact: <sip:a@h>;expires=1", ";a", "", ";q=1;z",
+     60, 64, HEADERS},
+    {"more Contacts than may be", "Contact: ", "<sip:a@h>", ",", "", 300, 8, HEADERS},
+    {"70 Vias", "Via: ", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKaaaaaaaa;rport", ",", "", 23, 3,
+     HEADERS},
+    {"Vias with many parameters", "Via: SIP/2.0/UDP h", ";a=b", "", "", 60, 69, HEADERS},
+    {"Vias with quoted parameters", "Via: SIP/2.0/UDP h;x=\"", "\\a", "", "\"", 120, 69, HEADERS},
+    {"Vias with blanks", "Via: SIP / 2.0 / UDP h", " ; a = b ", "", "", 30, 69, HEADERS},
+    {"32 Paths", "Path: ", "<sip:edge.example.com;lr;ob>", ",", "", 16, 2, HEADERS},
+    {"32 Paths with many parameters", "Path: <sip:a@h>", ";a=b", "", "", 64, 32, HEADERS},
+    {"64 bare Contacts of many URI parameters", "Contact: a b <sip:abc@h", ";a=b", "", ">", 60, 64,
+     HEADERS},
+    {"32 Paths with names of many words", "Path: ", "a ", "", "<sip:abcdef@h>", 250, 32, HEADERS},
+    {"option tags", "Supported: ", "a", ",", "", 64, 120, HEADERS},
+    {"empty option tags", "Supported: ", "", ",", "", 64, 120, HEADERS},
+    {"64 unknown required tags", "Require: ", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", ",", "", 16, 4,
+     HEADERS},
+    {"8 Authorizations with many parameters", "Authorization: Digest a=b", ",username=b", "", "",
+     30, 8, HEADERS},
+    {"8 Authorizations of our realm",
+     "Authorization: Digest username=\"bob\",realm=\"example.com\",nonce=\"x\",uri=\"sip:h\","
+     "response=\"",
+     "0", "", "\"", 2000, 8, HEADERS},
+    {"8 Authorizations with quoted pairs", "Authorization: Digest username=\"", "\\\\", "", "\"",
+     1100, 8, HEADERS},
+    {"8 Authorizations with commas", "Authorization: Digest a=b", ",", "", "", 2200, 8, HEADERS},
+    {"8 Authorizations in username*", "Authorization: Digest username*=UTF-8''", "%41", "", "", 700,
+     8, HEADERS},
+    {"control bytes behind backslashes", "Subject: ", "\\\x01", "", "", 4000, 2, HEADERS},
+    {"control bytes", "Subject: ", "\x01", "", "", 8000, 2, HEADERS},
+    {"bare CRs", "Subject: ", "\r", "", "", 8000, 2, HEADERS},
+    {"bare LFs", "Subject: ", "\n", "", "", 8000, 2, DATAGRAM_MAX},
+    {"a large body", "Content-Length: 40000\r\n\r\n", "\r\n", "", "", 20000, 1, DATAGRAM_MAX},
+    {"repeated From", "From: \"", "\\\"", "", "\" <sip:abcdef@h>;tag=a", 80, 100, HEADERS},
+    {"names without colons", "", "a", "", "", 8000, 2, HEADERS},
+};
+
+#define PLAIN                                                                                      \
+    "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport"    \
+    "\r\nFrom: <sip:bob@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: c\r\n"         \
+    "CSeq: 1 REGISTER\r\n"
+
+static struct slice build(const struct worst *w, char *out)
+{
+    struct buf b = buf_over(out, w->bytes);
+    BUF_LIT(&b, PLAIN);
+    for (size_t line = 0; line < w->lines && b.n + 4 < w->bytes; line++) {
+        size_t start = b.n;
+        buf_put(&b, slice_str(w->prefix));
+        for (size_t i = 0; i < w->per_line; i++) {
+            if (i)
+                buf_put(&b, slice_str(w->between));
+            buf_put(&b, slice_str(w->item));
+        }
+        buf_put(&b, slice_str(w->suffix));
+        BUF_LIT(&b, "\r\n");
+        if (b.full || b.n + 2 > w->bytes) { // no half lines
+            b.n = start;
+            break;
+        }
+    }
+    b.full = false;
+    b.cap = DATAGRAM_MAX;
+    BUF_LIT(&b, "\r\n");
+    must(b.n > sizeof PLAIN + 500, w->name);
+    return buf_slice(&b);
+}
+
+// Messages of one byte, or of one long piece in the place of one of the usual.
+static struct slice build_long(unsigned which, char *out, const char **name)
+{
+    static const struct {
+        const char *name, *before, *item, *behind;
+        size_t times;
+    } rows[] = {
+        {"CRLFs", "", "\r\n", "", 32000},
+        {"NULs and blanks", "", " ", "", 65000},
+        {"letters", "", "a", "", 65000},
+        {"LFs", "", "\n", "", 65000},
+        {"a long method", "", "A", " sip:h SIP/2.0\r\n\r\n", 20000},
+        {"a long Request-URI", "REGISTER sip:", "a.", "a SIP/2.0\r\n\r\n", 10000},
+        {"a long user of escapes", "REGISTER sip:", "%41", "@h SIP/2.0\r\n\r\n", 6600},
+        {"a Request-URI of parameters", "REGISTER sip:h", ";a", " SIP/2.0\r\n\r\n", 10000},
+        {"a To of 8 kB", "REGISTER sip:h SIP/2.0\r\nTo: \"", "\\a", "\" <sip:abcdef@h>\r\n\r\n",
+         4000},
+        {"a From of many words", "REGISTER sip:h SIP/2.0\r\nFrom: ", "a ", "<sip:abcdef@h>\r\n\r\n",
+         4000},
+        {"a response", "SIP/2.0 200 OK\r\n", "a:b\r\n", "\r\n", 13000},
+    };
+    if (which >= sizeof rows / sizeof *rows)
+        return SLICE_NONE;
+    struct buf b = buf_over(out, DATAGRAM_MAX);
+    *name = rows[which].name;
+    buf_put(&b, slice_str(rows[which].before));
+    for (size_t i = 0; i < rows[which].times; i++)
+        buf_put(&b, slice_str(rows[which].item));
+    buf_put(&b, slice_str(rows[which].behind));
+    must(!b.full, *name);
+    return buf_slice(&b);
+}
+
+static int costs(struct rig *g)
+{
+    static char message[DATAGRAM_MAX];
+    const char *name;
+    rig_open(g, "memory:");
+    // twice: the first fills what is made lazily, the second shows the usual message
+    for (int i = 0; i < 2; i++) {
+        printf("%s\t%zu\n", i ? "a plain REGISTER" : "the first REGISTER", sizeof PLAIN + 1);
+        rig_take(g, SLICE(PLAIN "\r\n"));
+    }
+    for (size_t i = 0; i < sizeof worst / sizeof *worst; i++) {
+        struct slice built = build(&worst[i], message);
+        printf("%s\t%zu\n", worst[i].name, built.n);
+        rig_take(g, built);
+    }
+    for (unsigned i = 0;; i++) {
+        struct slice built = build_long(i, message, &name);
+        if (!built.n)
+            return 0;
+        printf("%s\t%zu\n", name, built.n);
+        rig_take(g, built);
+    }
+}
+
+// ---- Memory asked for ---------------------------------------------------------------------------
+
+static void md5_hex(struct slice text, char out[33])
+{
+    uint8_t sum[16];
+    must(EVP_Digest(text.p, text.n, sum, NULL, EVP_md5(), NULL) == 1, "MD5");
+    struct buf b = buf_over(out, 32);
+    buf_hex(&b, sum, sizeof sum);
+    out[32] = '\0';
+}
+
+// A refresh as phones send it: a name with blanks, bare URIs and quoted strings among it.
+static struct slice refresh(char *out, size_t size, const char *nonce, unsigned n)
+{
+    char ha1[33], ha2[33], response[33], text[256];
+    md5_hex(SLICE("bob:example.com:zanzibar"), ha1);
+    md5_hex(SLICE("REGISTER:sip:example.com"), ha2);
+    int m = snprintf(text, sizeof text, "%s:%s:%08x:c:auth:%s", ha1, nonce, n, ha2);
+    md5_hex(slice_of(text, (size_t)m), response);
+    m = snprintf(out, size,
+                 "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5060;"
+                 "branch=z9hG4bK%u;rport\r\nMax-Forwards: 70\r\nFrom: Bob At Work "
+                 "<sip:bob@example.com>;tag=%u\r\nTo: sip:bob@example.com\r\nCall-ID: call@h\r\n"
+                 "CSeq: %u REGISTER\r\nContact: \"Bob\" <sip:bob@10.0.0.9:5060;ob>;audio;"
+                 "expires=300;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\nSupported: path, "
+                 "outbound\r\nUser-Agent: Phone/1\r\nAuthorization: Digest username=\"bob\", "
+                 "realm=\"example.com\", nonce=\"%s\", uri=\"sip:example.com\", qop=auth, "
+                 "nc=%08x, cnonce=\"c\", response=\"%s\"\r\nContent-Length: 0\r\n\r\n",
+                 n, n, n, nonce, n, response);
+    must(m > 0 && (size_t)m < size, "refresh");
+    return slice_of(out, (size_t)m);
+}
+
+static bool answered(struct rig *g, const char *status)
+{
+    return g->reply_size > 12 && memcmp(g->reply + 8, status, 3) == 0;
+}
+
+static int mallocs(struct rig *g, const char *dir)
+{
+    char url[512], message[4096], nonce[NONCE_LENGTH + 1] = "";
+    unsigned long most = 0, most_crypto = 0;
+    snprintf(url, sizeof url, "lmdb:%s", dir);
+    rig_open(g, url);
+    rig_take(g, SLICE(PLAIN "\r\n"));
+    char *at = memmem(g->reply, g->reply_size, "nonce=\"", 7);
+    must(answered(g, "401") && at, "no challenge");
+    memcpy(nonce, at + 7, NONCE_LENGTH);
+    for (unsigned n = 1; n <= 60; n++) {
+        uint64_t ignored;
+        struct slice built = refresh(message, sizeof message, nonce, n);
+        unsigned long before = asked, before_crypto = asked_by_crypto;
+        g->sent = 0;
+        rig_take(g, built);
+        must(read(g->event, &ignored, sizeof ignored) == sizeof ignored, "no completion");
+        pipeline_completed(&g->pipeline);
+        must(g->sent == 1 && answered(g, "200"), "a refresh was refused");
+        if (n > 20 && asked - before > most) // warm by then
+            most = asked - before;
+        if (n > 20 && asked_by_crypto - before_crypto > most_crypto)
+            most_crypto = asked_by_crypto - before_crypto;
+    }
+    printf("%lu %lu\n", most, most_crypto);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct rig *g = calloc(1, sizeof *g);
+    if (!g || CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+        return 2;
+    if (argc == 2 && strcmp(argv[1], "costs") == 0)
+        return costs(g);
+    if (argc == 3 && strcmp(argv[1], "mallocs") == 0)
+        return mallocs(g, argv[2]);
+    fprintf(stderr, "usage: parse_cost costs | parse_cost mallocs DIR\n");
+    return 2;
+}
