@@ -13,7 +13,7 @@ from pathlib import Path
 DOCUMENT = Path(__file__).resolve().parents[2] / "openapi.yaml"
 METHODS = ("get", "put", "post", "patch", "delete")
 # Of the HTTP layer, before there is an operation; info.description has them.
-OF_HTTP = {400, 404, 405, 413, 414, 431, 501, 505}
+OF_HTTP = {400, 403, 404, 405, 413, 414, 431, 501, 505}
 SEEN = set()  # (operationId, status)
 
 

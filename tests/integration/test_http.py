@@ -205,11 +205,17 @@ def test_a_slow_request_is_closed_by_the_idle_timeout(start):
 
 def test_beyond_the_limit_connections_are_closed_and_it_is_said(start):
     server = start({"ROLLCALL_API_MAX_CONNECTIONS": "4"})
-    until(lambda: b"rollcall_http_connections 1\n" in server.api.get("/metrics").body, "this one alone")
-    wires = [Raw(server.http) for _ in range(4)]
-    try:
-        for wire in wires:
+
+    def connected():
+        wire = Raw(server.http)
+        try:
             assert wire.send(get("/healthz")).response()[0] == 200
+            return wire
+        except (AssertionError, ConnectionError):  # those of before are not all noticed as closed yet
+            wire.close()
+
+    wires = [until(connected, "a connection") for _ in range(4)]
+    try:
         assert Raw(server.http).closed()
         until(lambda: any(e["limit"] == "api.max_connections" for e in server.events("limit_reached")),
               "a line that says so")
@@ -470,6 +476,21 @@ def test_the_end_waits_for_no_idle_connection(raw):
         wire.send("GET /v1/bans HTTP/1.1\r\n")
     raw.server.terminate()
     assert all(wire.closed() for wire in wires)
+
+
+def test_the_end_ends_streams_and_cuts_uploads(raw):
+    stream, upload, body = raw(), raw(), raw()
+    stream.send(get("/v1/events"))
+    until(lambda: stream._more() and b"200 OK" in stream.data, "the stream's beginning")
+    upload.send("POST /v1/users:import HTTP/1.1\r\nHost: a\r\n%sContent-Type: application/x-ndjson\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" % AUTH)
+    body.send("PUT /v1/bans/192.0.2.1 HTTP/1.1\r\nHost: a\r\n%sContent-Type: application/json\r\n"
+              "Content-Length: 10\r\n\r\n{" % AUTH)
+    raw.server.terminate()
+    for wire in (stream, upload, body):
+        while wire._more():
+            pass
+    assert stream.data.endswith(b"\r\n0\r\n\r\n"), "the end of the last chunk"
 
 
 def test_the_end_under_requests_answers_or_closes(start):
