@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loaded before libc into a running rollcall: its writes and syncs of files go wrong as a test says,
-// by words in a file that both have mapped (ROLLCALL_FAULTS names it). Word 0: syncs wait while it
-// is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail with.
-// Words 3 and 4 count what was held up, and what failed.
+// Loaded before libc into a running rollcall: its writes and syncs of files go wrong as a test
+// says, by words in a file that both have mapped (ROLLCALL_FAULTS names it). Word 0: syncs wait
+// while it is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail
+// with. Words 3 and 4 count what was held up, and what failed. Word 5 counts allocations, and the
+// one with the number in word 6 fails.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -13,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, WORDS };
+enum { HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, ALLOCATIONS, FAIL_ALLOCATION, WORDS };
 
 static _Atomic int *words;
 
@@ -67,4 +69,37 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     return fail_with(WRITE_ERROR) ? -1 : syscall(SYS_writev, fd, parts, count);
+}
+
+// ---- Memory -----------------------------------------------------------------------------------
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+static bool allocation_fails(void)
+{
+    if (!words)
+        return false;
+    int number = ++words[ALLOCATIONS];
+    if (number != words[FAIL_ALLOCATION])
+        return false;
+    words[FAILED]++;
+    errno = ENOMEM;
+    return true;
+}
+
+void *malloc(size_t size)
+{
+    return allocation_fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return allocation_fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    return allocation_fails() ? NULL : __libc_realloc(p, size);
 }
