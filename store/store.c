@@ -186,7 +186,9 @@ int store_open(const struct store_config *config, struct store **out, char *why,
         store_close(s);
         return -1;
     }
-    if (start_writer(s) != 0) {
+    if (config->inspect) {
+        queue_stop(&s->queue);
+    } else if (start_writer(s) != 0) {
         snprintf(why, why_size, "the store's writer thread cannot be started");
         store_close(s);
         return -1;

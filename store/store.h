@@ -49,6 +49,7 @@ struct store_config {
     unsigned lock_wait_s; // how long to wait for another process's lock
     uint64_t changes_max; // events kept
     unsigned queue_max;   // operations that may wait (store.queue)
+    bool inspect;         // for store_check() alone: opens a damaged one too, takes no writes
     int64_t now_ms;       // clock_now_ms() at start
     // The wall clock in ms since 1970, asked on the writer's thread; NULL: clock_now_ms(). For
     // tests.

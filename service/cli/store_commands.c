@@ -30,7 +30,7 @@ static void access_end(struct access *a)
     config_free(a->config);
 }
 
-static bool access_begin(struct access *a, const struct cli_options *o)
+static bool access_begin(struct access *a, const struct cli_options *o, bool inspect)
 {
     char dir[512], path[560], why[512];
     *a = (struct access){.config = cli_config(o->config_path)};
@@ -47,6 +47,7 @@ static bool access_begin(struct access *a, const struct cli_options *o)
                                  .max_size = a->config->store.max_size,
                                  .changes_max = a->config->store.changes_max,
                                  .queue_max = QUEUE_MAX,
+                                 .inspect = inspect,
                                  .now_ms = clock_now_ms()};
     if (store_open(&store, &a->store, why, sizeof why) == 0)
         return true;
@@ -95,7 +96,7 @@ int command_stats(const struct cli_options *o, const struct cli_hooks *hooks)
 {
     struct access a;
     int code = FAULT;
-    if (!access_begin(&a, o))
+    if (!access_begin(&a, o, false))
         return FAULT;
     if (a.control) {
         unsigned status = ask(&a, "GET", "/v1/stats");
@@ -137,7 +138,7 @@ int command_backup(const struct cli_options *o, const struct cli_hooks *hooks)
     char path[4096];
     int code = FAULT, fd = -1;
     (void)hooks;
-    if (!access_begin(&a, o))
+    if (!access_begin(&a, o, false))
         return FAULT;
     snprintf(path, sizeof path, "%s/data.mdb", o->argument);
     if (mkdir(o->argument, 0700)) {
@@ -198,7 +199,7 @@ int command_check(const struct cli_options *o, const struct cli_hooks *hooks)
 {
     struct access a;
     (void)hooks;
-    if (!access_begin(&a, o))
+    if (!access_begin(&a, o, true))
         return FAULT;
     int code;
     if (a.control) {
@@ -301,7 +302,7 @@ int command_import(const struct cli_options *o, const struct cli_hooks *hooks)
         fprintf(stderr, "rollcall: cannot read %s: %s\n", o->argument, strerror(errno));
         return FAULT;
     }
-    if (access_begin(&a, o)) {
+    if (access_begin(&a, o, false)) {
         code = a.control ? import_running(&a, in, &i)
                          : hooks->import_offline(a.store, in, import_result, &i);
         if (code == 0) {

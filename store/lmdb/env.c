@@ -57,7 +57,8 @@ static int load(struct lmdb_store *s, char *why, size_t why_size)
         return -1;
     }
     s->page_size = stat.ms_psize;
-    if (meta_open(s, txn, why, why_size) != 0 || recovery_scan(s, txn, why, why_size) != 0) {
+    if (meta_open(s, txn, why, why_size) != 0 ||
+        (!s->config.inspect && recovery_scan(s, txn, why, why_size) != 0)) {
         mdb_txn_abort(txn);
         return -1;
     }
