@@ -44,7 +44,8 @@ def live(server):
 
 
 def one_run(folder, disk, number):
-    server = Rollcall(folder, disk.env)
+    # libseccomp makes a wrong filter without an error when it has no memory (docs/decisions.md)
+    server = Rollcall(folder, dict(disk.env, ROLLCALL_PROCESS_SECCOMP="false"))
     disk[faults.ALLOCATIONS] = 0
     disk[faults.FAIL_ALLOCATION] = number
     server.start(ready=False)
