@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that others wrote register for real: SIPp, sipsak and baresip, from apt."""
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -20,10 +21,14 @@ def tool(name):
     return path
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def own_address():
+    """A loopback host that nobody else uses, and a port that is free on it for UDP and TCP: a client that finds
+    its port taken says so in ways of its own, or not at all."""
+    host = "127.%d.%d.%d" % (random.randint(64, 191), random.randint(0, 255), random.randint(1, 254))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+        udp.bind((host, 0))
+        tcp.bind(udp.getsockname())
+        return udp.getsockname()
 
 
 def run(arguments, folder, patience=60, ok=(0,)):
@@ -49,15 +54,15 @@ def test_sipp_registers(named, tmp_path, transport):
         named.api.add_user("sipp%d" % n)
         lines.append("sipp%d;example.com;[authentication username=sipp%d password=secret]" % (n, n))
     (tmp_path / "users.csv").write_text("\n".join(lines) + "\n")
-    host, port = named.address(transport)
+    (host, port), own = named.address(transport), own_address()
     run([binary, "%s:%d" % (host, port), "-sf", SIPP / "register.xml", "-inf", tmp_path / "users.csv",
-         "-i", "127.0.0.1", "-p", free_port(), "-m", "4", "-r", "4", "-nostdin", "-timeout", "40",
+         "-i", own[0], "-p", own[1], "-m", "4", "-r", "4", "-nostdin", "-timeout", "40",
          "-t", {"udp": "u1", "tcp": "t1"}[transport]], tmp_path)
     for n in range(4):
         binding, = named.api.bindings("sipp%d" % n)
         assert binding["transport"] == transport
         assert binding["user_agent"] == "SIPp"
-        assert binding["contact"].startswith("sip:sipp%d@127.0.0.1:" % n)
+        assert binding["contact"].startswith("sip:sipp%d@%s:" % (n, own[0]))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -66,9 +71,9 @@ def test_sipp_refreshes_and_unregisters(named, tmp_path, transport):
     named.api.add_user("sipp0")
     (tmp_path / "users.csv").write_text(
         "SEQUENTIAL\nsipp0;example.com;[authentication username=sipp0 password=secret]\n")
-    host, port = named.address(transport)
+    (host, port), own = named.address(transport), own_address()
     run([binary, "%s:%d" % (host, port), "-sf", SIPP / "unregister.xml", "-inf", tmp_path / "users.csv",
-         "-i", "127.0.0.1", "-p", free_port(), "-m", "1", "-nostdin", "-timeout", "40",
+         "-i", own[0], "-p", own[1], "-m", "1", "-nostdin", "-timeout", "40",
          "-t", {"udp": "u1", "tcp": "t1"}[transport]], tmp_path)
     assert named.api.bindings("sipp0") == []
 
@@ -91,7 +96,7 @@ def test_sipsak_pings_with_options(named, tmp_path):
 
 
 BARESIP = """poll_method epoll
-sip_listen 127.0.0.1:%d
+sip_listen %s:%d
 module_path %s
 module g711.so
 module aufile.so
@@ -121,7 +126,7 @@ def test_baresip_registers_and_unregisters_at_its_end(named, tmp_path, transport
         host, port, transport)
     if outbound:
         account += ';sipnat=outbound;outbound="sip:%s:%d;transport=tcp"' % (host, port)
-    (tmp_path / "config").write_text(BARESIP % (free_port(), baresip_modules()))
+    (tmp_path / "config").write_text(BARESIP % (own_address() + (baresip_modules(),)))
     (tmp_path / "accounts").write_text(account + "\n")
     (tmp_path / "contacts").write_text("")
     with open(tmp_path / "out", "w") as out:
