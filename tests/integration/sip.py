@@ -52,7 +52,7 @@ class Response:
     def contacts(self):
         """Contact URI -> its header parameters (expires among them), as text by lower-case name."""
         found = {}
-        for value in self.all("Contact"):
+        for value in (part.strip() for line in self.all("Contact") for part in split_quoted(line, ",")):
             match = re.fullmatch(r"[^<]*<([^>]*)>(.*)", value)
             assert match, "Contact without brackets: %r" % value
             params = {}
