@@ -85,8 +85,18 @@ static void unescaped_string(struct text *t, struct slice value)
     text_free(&plain);
 }
 
-// Names are compared without case (RFC 3261 section 7.3.1), so that no JSON object has a name
-// twice, not even for a reader that ignores case; the first one counts.
+// Names are ASCII (tokens). Others, of which two could look alike once they are valid UTF-8, are
+// not shown: an object has no name twice.
+static bool is_name(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] <= ' ' || name.p[i] > '~')
+            return false;
+    return name.n != 0;
+}
+
+// They are compared without case (RFC 3261 section 7.3.1), so that a name is there once even for a
+// reader that ignores case; the first one counts.
 static bool seen_before(const struct slice *seen, size_t n, struct slice name)
 {
     for (size_t i = 0; i < n; i++)
@@ -102,7 +112,7 @@ static void show_params(struct text *t, struct slice params)
     size_t n = 0;
     json_open(t, '{');
     while (n < PARAMS_MAX && param_next(&params, &p)) {
-        if (p.name.n == 0 || seen_before(seen, n, p.name))
+        if (!is_name(p.name) || seen_before(seen, n, p.name))
             continue;
         seen[n++] = p.name;
         json_data_key(t, p.name);

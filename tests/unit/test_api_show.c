@@ -184,6 +184,7 @@ static void no_contact_parameter_is_there_twice(void **state)
 {
     (void)state;
     assert_params(";a=1;b;A=2;a=3", "{\"a\":\"1\",\"b\":null}");
+    assert_params(";\xf8;\xf9;a", "{\"a\":null}");
 }
 
 static void parameters_that_end_early_do_no_harm(void **state)
