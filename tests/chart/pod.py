@@ -47,6 +47,15 @@ def make_pod(name, template, hosts=None):
             "metadata": {"name": name, "labels": template["metadata"].get("labels", {})}, "spec": spec}
 
 
+def own(pod, settings):
+    """The settings under names of this pod's own: podman makes each a volume, which two pods cannot share."""
+    prefix = pod["metadata"]["name"] + "."
+    for volume in pod["spec"].get("volumes", []):
+        if "configMap" in volume:
+            volume["configMap"]["name"] = prefix + volume["configMap"]["name"]
+    return [dict(one, metadata={"name": prefix + one["metadata"]["name"]}) for one in settings]
+
+
 def of_stateful_set(found):
     """What the registrar's pod needs: its ConfigMaps, its claim, itself."""
     (one,) = [o for (kind, _), o in found.items() if kind == "StatefulSet"]

@@ -17,7 +17,8 @@ def podman(*arguments, check=True, input=None):
 
 
 def inspect(kind, name):
-    return json.loads(podman(kind, "inspect", name).stdout)[0]
+    found = json.loads(podman(kind, "inspect", name).stdout)
+    return found[0] if isinstance(found, list) else found  # of pods podman 4 gives no list
 
 
 def state(name):
