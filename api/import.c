@@ -185,8 +185,8 @@ static void answer(struct request *r)
     }
     if (finished && end == IMPORT_RESULTS_LOST)
         respond_problem(r, 507,
-                        "there is no room for the results; lines up to somewhere were carried "
-                        "out, and the same upload again does no harm");
+                        "there is no room for the results; what was carried out until then stays, "
+                        "and the same upload may be sent again");
     else
         respond_problem(r, 503, "there is not enough memory");
     unref(i);

@@ -60,7 +60,7 @@ static enum decision decide_delete(struct store_op *op, const struct domain *dom
 
 // ---- Reading ----------------------------------------------------------------------------------
 
-// "op": "put" or not there, or "delete".
+// "op": "delete", or not there.
 static void read_op(struct import_line *line, const struct json *o)
 {
     struct slice word;
@@ -70,8 +70,8 @@ static void read_op(struct import_line *line, const struct json *o)
         return;
     if (slice_eq(word, SLICE("delete")))
         line->op.decide_user = decide_delete;
-    else if (!slice_eq(word, SLICE("put")))
-        fault_add(&line->faults, SLICE("op"), "is neither \"put\" nor \"delete\"");
+    else
+        fault_add(&line->faults, SLICE("op"), "is not \"delete\"");
 }
 
 static void read_members(struct import_line *line, const struct json *o)

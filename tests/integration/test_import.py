@@ -11,6 +11,7 @@ import urllib.parse
 
 import pytest
 
+import faults
 from server import ADMIN, PATIENCE, READ, Api, command, until
 from sse import Stream
 
@@ -91,7 +92,7 @@ def test_lines_on_one_user_are_applied_in_order(api):
     one = user("one")
     results = upload(api, lines_of([
         dict(one, op="delete"), dict(one, password="a"), dict(one, display_name="One"),
-        dict(one, op="delete"), dict(one, op="delete"), dict(one, op="put", labels={"n": "6"})]))
+        dict(one, op="delete"), dict(one, op="delete"), dict(one, labels={"n": "6"})]))
     assert [r["status"] for r in results] == [404, 201, 200, 204, 404, 201]
     shown = api.get("/v1/domains/example.com/users/one").json
     assert shown["labels"] == {"n": "6"} and shown["algorithms"] == [], "made anew, it inherits nothing"
@@ -286,3 +287,26 @@ def test_what_the_converter_writes_can_be_imported(rollcall, phones):
     assert rollcall.api.get("/v1/domains/example.com/users/1003").json["display_name"] == "Lab"
     for name in ("1001", "1003"):
         assert phones(rollcall, name, "pw").register().status == 200
+
+
+# ---- A full disk
+
+
+def test_a_full_disk_is_told_and_the_import_can_be_repeated(start, tmp_path):
+    with faults.small_disk(tmp_path / "disk") as disk:
+        server = start({"ROLLCALL_STORE_URL": "lmdb:%s/store" % disk})
+        server.api.add_user("alice")
+        body = lines_of(user("u%05d" % n, display_name="x" * 200) for n in range(2000))
+        filler = faults.fill_disk(disk)
+        reply = server.api.request("POST", "/v1/users:import", body, NDJSON)
+        statuses = [json.loads(line)["status"] for line in reply.body.splitlines()]
+        assert reply.status in (503, 507) or (
+            reply.status == 200 and len(statuses) == 2000 and statuses[-1] in (503, 507)), reply
+        reply = server.api.request("POST", "/v1/backup")
+        assert reply.status in (503, 507) and int(reply.headers["Retry-After"]) > 0
+        assert len(export(server.api)) == 1 + statuses.count(201)
+        filler.unlink()
+        until(lambda: server.api.get("/readyz").status == 200, "recovery")
+        assert {r["status"] for r in upload(server.api, body)} <= {200, 201}
+        assert server.api.request("POST", "/v1/backup").status == 200
+        assert server.api.get("/v1/stats").json["users"] == 2001

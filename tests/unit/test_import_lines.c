@@ -70,11 +70,13 @@ static void a_line_that_is_too_long_is_numbered_and_the_rest_goes_on(void **stat
     size_t longest = IMPORT_LINE_MAX, n = 0;
     char *text = malloc(longest * 3);
     assert_non_null(text);
-    memcpy(text, "a\n", 2), n += 2;
+    text[n++] = 'a';
+    text[n++] = '\n';
     memset(text + n, 'x', longest), n += longest; // just fits
-    memcpy(text + n, "\n", 1), n += 1;
+    text[n++] = '\n';
     memset(text + n, 'y', longest + 1), n += longest + 1;
-    memcpy(text + n, "\nb\n", 3), n += 3;
+    text[n++] = '\n';
+    text[n++] = 'b';
     static const size_t steps[] = {1000, 16384, IMPORT_LINE_MAX, IMPORT_LINE_MAX * 3};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct got g;
