@@ -13,7 +13,7 @@
 
 #define STOP_ANSWER_S  5  // for answers that are being sent
 #define STOP_STORE_S   10 // and for what waits for the store
-#define STOP_THREADS_S 20 // and for threads of request_work(), once their clients are gone
+#define STOP_THREADS_S 5  // and for threads of request_work(), once their clients are gone
 
 static bool configure_access(struct api *a, const struct api_config *c)
 {

@@ -61,11 +61,13 @@ static bool write_all(int fd, const char *p, size_t n)
 }
 
 // From the pipe to the file. Has the kernel write out what is there, a portion behind, and waits
-// for that: never is there much that a sync of the store could have to wait for.
-static bool pump(int from, int to, char *piece)
+// for that: never is there much that a sync of the store could have to wait for. At the end of the
+// process it leaves off, so that the store can be closed.
+static bool pump(const struct backup *b, int from, char *piece)
 {
     off_t written = 0, started = 0;
-    for (;;) {
+    int to = b->fd;
+    while (!b->streams->ending) {
         ssize_t n = read(from, piece, PIECE);
         if (n < 0 && errno == EINTR)
             continue;
@@ -83,6 +85,7 @@ static bool pump(int from, int to, char *piece)
                                 SYNC_FILE_RANGE_WAIT_AFTER);
         started = written;
     }
+    return false;
 }
 
 static void make_copy(struct request *r)
@@ -100,10 +103,13 @@ static void make_copy(struct request *r)
     if (pthread_create(&thread, NULL, copy_thread, b)) {
         close(ends[1]);
     } else {
-        b->no_room = !pump(ends[0], b->fd, piece);
+        bool whole = pump(b, ends[0], piece);
         close(ends[0]); // a copy that cannot be written any more ends
         ends[0] = -1;
         pthread_join(thread, NULL);
+        b->no_room = !whole && !b->streams->ending;
+        if (!whole)
+            b->status = STORE_UNAVAILABLE;
     }
     if (ends[0] >= 0)
         close(ends[0]);

@@ -166,13 +166,17 @@ static ssize_t on_stream(void *arg, uint64_t at, char *out, size_t cap)
 
 static struct MHD_Response *make_response(struct exchange *ex)
 {
-    if (ex->body_kind == BODY_STREAM)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, ex,
-                                                 NULL);
     // The body is the exchange's, which outlives the response's sending
     struct slice body = response_body(ex);
-    return MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)(body.n ? body.p : ""),
-                                           MHD_RESPMEM_PERSISTENT);
+    if (ex->body_kind != BODY_STREAM)
+        return MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)(body.n ? body.p : ""),
+                                               MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_stream, ex, NULL);
+    // To a HEAD the library would send a last chunk; in this mode it sends none, and closes
+    if (response && ex->is_head)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response;
 }
 
 static enum MHD_Result queue(struct exchange *ex)

@@ -7,10 +7,12 @@ import os
 import re
 import socket
 import stat
+import struct
 import threading
 
 import pytest
 
+from faults import HELD, HOLD, Faults
 from server import ADMIN, READ, Api, until
 
 AUTH = "Authorization: Bearer %s\r\n" % ADMIN
@@ -514,6 +516,70 @@ def test_the_end_under_requests_answers_or_closes(start):
     stop.set()
     for thread in threads:
         thread.join()
+
+
+def put_domain(n):
+    return "PUT /v1/domains/d%d.example HTTP/1.1\r\nHost: a\r\n%sContent-Type: application/json\r\n" \
+        "Content-Length: 2\r\n\r\n{}" % (n, AUTH)
+
+
+@pytest.fixture
+def stalled(start, tmp_path):
+    """stalled(): a service with one PUT that waits for the disk, (server, wire, faults)."""
+    wires = []
+
+    def make():
+        faults = Faults(tmp_path / "faults")
+        server = start(faults.env)
+        faults[HOLD] = 1
+        wires.append(Raw(server.http).send(put_domain(1)))
+        until(lambda: faults[HELD], "the sync that stalls")
+        return server, wires[-1], faults
+
+    yield make
+    for wire in wires:
+        wire.close()
+
+
+def test_the_end_waits_for_what_waits_for_the_disk(stalled):
+    server, wire, faults = stalled()
+    server.process.terminate()
+    until(lambda: server.events("stopping"), "the beginning of the end")
+    faults[HOLD] = 0
+    assert wire.response()[0] == 201
+    assert server.wait() == 0
+
+
+@pytest.mark.long
+def test_the_end_does_not_wait_for_ever(stalled):
+    server, wire, faults = stalled()
+    server.process.terminate()
+    assert wire.closed(), "let go without an answer"
+    until(lambda: server.events("api_abandoned"), "the word about it", patience=60)
+    faults[HOLD] = 0
+    assert server.wait() == 0
+
+
+def test_clients_that_go_away_while_they_wait_leave_nothing_behind(raw):
+    for n in range(200):
+        wire = Raw(raw.server.http).send(put_domain(n % 7) + get("/v1/domains"))
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wire.close()  # a reset
+    for path in ("/v1/events", "/v1/users:export", "/metrics"):
+        for _ in range(20):
+            wire = Raw(raw.server.http).send(get(path))
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            wire.close()
+    text = until(lambda: re.search(r"rollcall_http_connections 1\n(?s:.*)rollcall_http_streams 0\n",
+                                   raw.server.api.get("/metrics").body.decode()), "all to be closed")
+    assert text and raw.server.api.put("/v1/domains/last.example", {}).status == 201
+
+
+def test_head_of_a_stream_ends_with_its_head(raw):
+    wire = raw().send(get("/v1/events").replace("GET", "HEAD"))
+    status, headers, _ = wire.response(body=False)
+    assert status == 200 and headers["content-type"] == "text/event-stream"
+    assert wire.closed(), "and nothing behind it"
 
 
 def test_ipv6(start):
