@@ -37,10 +37,33 @@ static bool uri_may_match(const struct binding *binding, bool outbound)
     return !binding->gone && !(outbound && (binding->flags & BINDING_OUTBOUND));
 }
 
-size_t contact_match(const struct sip_contact *contact, bool outbound,
-                     const struct binding_set *set)
+enum { NOT_MADE, MADE, NO_URI };
+
+// The URI of item i; NULL where it is none, or without memory.
+static const struct sip_uri_sorted *uri_of(struct matcher *m, size_t i)
+{
+    struct sip_uri uri;
+    if (!m->made) {
+        m->uris = arena_alloc(m->arena, m->room * sizeof *m->uris);
+        m->made = m->uris ? arena_calloc(m->arena, m->room, sizeof *m->made) : NULL;
+        m->failed |= !m->made;
+        if (!m->made)
+            return NULL;
+    }
+    if (m->made[i] == NOT_MADE) {
+        bool parsed = sip_uri_parse(m->set->items[i].contact, &uri);
+        m->failed |= parsed && !sip_uri_sort(&uri, m->arena, &m->uris[i]);
+        m->made[i] = parsed && !m->failed ? MADE : NO_URI;
+    }
+    return m->made[i] == MADE ? &m->uris[i] : NULL;
+}
+
+size_t contact_match(struct matcher *m, const struct sip_contact *contact, bool outbound)
 {
     const struct slice text = contact->addr.uri_text;
+    const struct binding_set *set = m->set;
+    struct sip_uri_sorted asked;
+    bool sorted = false;
     if (outbound)
         for (size_t i = 0; i < set->n; i++)
             if (!set->items[i].gone && same_flow(contact, &set->items[i]))
@@ -50,12 +73,24 @@ size_t contact_match(const struct sip_contact *contact, bool outbound,
         if (uri_may_match(&set->items[i], outbound) && slice_eq(set->items[i].contact, text))
             return i;
     for (size_t i = 0; i < set->n; i++) {
-        struct sip_uri uri;
-        if (uri_may_match(&set->items[i], outbound) && sip_uri_parse(set->items[i].contact, &uri) &&
-            sip_uri_equal(&uri, &contact->addr.uri))
+        if (!uri_may_match(&set->items[i], outbound))
+            continue;
+        if (!sorted && !sip_uri_sort(&contact->addr.uri, m->arena, &asked)) {
+            m->failed = true;
+            return set->n;
+        }
+        sorted = true;
+        const struct sip_uri_sorted *uri = uri_of(m, i);
+        if (uri && sip_uri_sorted_equal(uri, &asked))
             return i;
     }
     return set->n;
+}
+
+void contact_changed(struct matcher *m, size_t i)
+{
+    if (m->made)
+        m->made[i] = NOT_MADE;
 }
 
 bool contact_behind_nat(const struct reg_request *req, const struct sip_contact *contact)

@@ -14,7 +14,9 @@ struct work {
     int64_t now_ms;
     size_t before;            // current->n
     struct binding_set *next; // room for current->n + req->n_contacts items
+    struct matcher matcher;   // of next
     bool *touched;            // items of next that this request has set, by index
+    size_t set_here;          // how many contacts this request has set
     struct reg_answer *answer;
     size_t own; // index in next, all items counted; SIZE_MAX for none
 };
@@ -123,10 +125,23 @@ static struct binding *place(struct work *w, const struct sip_contact *contact, 
     return &next->items[next->n++];
 }
 
+// How many bindings there may be. Where the limit was lowered below what is there, only growth is
+// refused.
+static size_t limit_of(const struct work *w)
+{
+    size_t limit = w->policy->max_bindings < BINDINGS_MAX ? w->policy->max_bindings : BINDINGS_MAX;
+    return limit < w->before ? w->before : limit;
+}
+
+static bool too_many(struct work *w)
+{
+    return refuse(w, 403, REASON_TOO_MANY_BINDINGS, "Too Many Bindings");
+}
+
 static bool apply(struct work *w, const struct sip_contact *contact)
 {
     bool outbound = contact_wants_outbound(w->req, contact);
-    size_t at = contact_match(contact, outbound, w->next);
+    size_t at = contact_match(&w->matcher, contact, outbound);
     bool found = at < w->next->n;
     uint32_t asked = asked_expires(w, contact);
     if (too_brief(w, contact, asked)) {
@@ -143,9 +158,13 @@ static bool apply(struct work *w, const struct sip_contact *contact)
         }
         return true;
     }
+    // Contacts of one request never make room for each other: not one more is looked at
+    if (!(found && w->touched[at]) && ++w->set_here > limit_of(w))
+        return too_many(w);
     struct binding *b = place(w, contact, at);
     size_t index = (size_t)(b - w->next->items);
     fill(w, contact, asked, outbound, b);
+    contact_changed(&w->matcher, index);
     w->touched[index] = true;
     w->answer->changed = true;
     w->answer->outbound |= outbound;
@@ -169,15 +188,25 @@ static bool same_content(const struct work *w, const struct sip_contact *contact
            lifetime_ms >= (int64_t)least * 1000;
 }
 
+static bool made_by(const struct work *w, const struct binding *b)
+{
+    return b->cseq == w->req->cseq && slice_eq(b->call_id, w->req->call_id);
+}
+
 // A 200 may be lost over a restart, and the phone then repeats a request that was carried out: each
 // of its contacts is there as this very request (Call-ID and CSeq) made it, or gone as it asked.
 static bool is_repeat(struct work *w)
 {
     bool any = false;
+    for (size_t i = 0; i < w->next->n && !any; i++)
+        any = made_by(w, &w->next->items[i]);
+    if (!any) // the usual case, without a look at the contacts
+        return false;
+    any = false;
     for (size_t i = 0; i < w->req->n_contacts; i++) {
         const struct sip_contact *contact = &w->req->contacts[i];
         bool outbound = contact_wants_outbound(w->req, contact);
-        size_t at = contact_match(contact, outbound, w->next);
+        size_t at = contact_match(&w->matcher, contact, outbound);
         uint32_t asked = asked_expires(w, contact);
         if (at == w->next->n) {
             if (asked)
@@ -185,8 +214,7 @@ static bool is_repeat(struct work *w)
             continue;
         }
         const struct binding *b = &w->next->items[at];
-        if (!slice_eq(b->call_id, w->req->call_id) || b->cseq != w->req->cseq ||
-            !same_content(w, contact, asked, b))
+        if (!made_by(w, b) || !same_content(w, contact, asked, b))
             return false;
         if (w->own == SIZE_MAX)
             w->own = at;
@@ -236,19 +264,15 @@ static struct binding *oldest(struct work *w,
     return found;
 }
 
-// A phone whose port changes at every start displaces what it left behind; nobody else's. Where the
-// limit was lowered below what is there, only growth is refused.
+// A phone whose port changes at every start displaces what it left behind; nobody else's.
 static bool make_room(struct work *w)
 {
-    size_t limit = w->policy->max_bindings < BINDINGS_MAX ? w->policy->max_bindings : BINDINGS_MAX;
-    if (limit < w->before)
-        limit = w->before;
-    for (size_t n = staying(w->next); n > limit; n--) {
+    for (size_t n = staying(w->next); n > limit_of(w); n--) {
         struct binding *b = oldest(w, same_instance);
         if (!b)
             b = oldest(w, same_call);
         if (!b)
-            return refuse(w, 403, REASON_TOO_MANY_BINDINGS, "Too Many Bindings");
+            return too_many(w);
         b->gone = GONE_REPLACED;
     }
     return true;
@@ -325,6 +349,7 @@ bool registrar_decide(const struct reg_request *req, const struct binding_set *c
                      .now_ms = now_ms,
                      .before = current->n,
                      .next = next,
+                     .matcher = {.set = next, .room = room, .arena = arena},
                      .answer = answer,
                      .own = SIZE_MAX};
     *answer = (struct reg_answer){.status = 200, .reason = REASON_OK, .own = -1};
@@ -343,5 +368,5 @@ bool registrar_decide(const struct reg_request *req, const struct binding_set *c
     next->n = current->n;
     if (req->star ? remove_all(&w) : apply_all(&w))
         answer->own = own_index(&w);
-    return true;
+    return !w.matcher.failed;
 }

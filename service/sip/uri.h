@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "base/arena.h"
 #include "base/slice.h"
 
 // Parameters, and headers, of one URI; more are refused, so that a comparison is bounded.
@@ -34,6 +35,21 @@ bool sip_uri_parse(struct slice text, struct sip_uri *out);
 // RFC 3261 section 19.1.4; other schemes: tel by RFC 3966 section 4 (visual separators and case),
 // others byte by byte but for the scheme's case.
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b);
+
+// A URI made ready to be compared with many: its parameters and headers sorted by the hash of their
+// name, so that a comparison takes one pass whatever somebody has put into them.
+struct uri_pair {
+    struct slice name, value;
+    uint64_t name_hash, value_hash; // of what they mean: escapes resolved, case where it counts
+};
+struct sip_uri_sorted {
+    struct sip_uri uri;
+    const struct uri_pair *params, *headers; // in the arena
+    size_t n_params, n_headers;
+};
+// False when the arena has no memory.
+bool sip_uri_sort(const struct sip_uri *uri, struct arena *arena, struct sip_uri_sorted *out);
+bool sip_uri_sorted_equal(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b);
 // The raw value of a URI parameter by name (any case); false where it is not there. A parameter
 // without '=' gives an empty value.
 bool sip_uri_param(const struct sip_uri *uri, struct slice name, struct slice *value);

@@ -21,7 +21,8 @@ static unsigned next_char(struct slice *s)
     return char_is(decoded, CHAR_RESERVED) ? c | ESCAPED_RESERVED : c;
 }
 
-static bool text_equal(struct slice a, struct slice b, bool with_case)
+// <0, 0, >0; escapes as what they mean.
+static int text_compare(struct slice a, struct slice b, bool with_case)
 {
     while (a.n && b.n) {
         unsigned x = next_char(&a), y = next_char(&b);
@@ -30,9 +31,27 @@ static bool text_equal(struct slice a, struct slice b, bool with_case)
             y = (unsigned char)ascii_lower((char)y);
         }
         if (x != y)
-            return false;
+            return x < y ? -1 : 1;
     }
-    return a.n == 0 && b.n == 0;
+    return (a.n != 0) - (b.n != 0);
+}
+
+// FNV-1a; equal texts have equal ones, and nobody relies on the opposite.
+static uint64_t text_hash(struct slice s, bool with_case)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    while (s.n) {
+        unsigned x = next_char(&s);
+        if (!with_case && x < 0x80)
+            x = (unsigned char)ascii_lower((char)x);
+        hash = (hash ^ x) * 0x100000001b3;
+    }
+    return hash;
+}
+
+static bool text_equal(struct slice a, struct slice b, bool with_case)
+{
+    return slice_eq(a, b) || text_compare(a, b, with_case) == 0;
 }
 
 // Takes the next name[=value] off the list.
@@ -56,42 +75,133 @@ static bool never_ignored(struct slice name)
            slice_ieq(name, SLICE("transport"));
 }
 
-// Each parameter of `a` agrees with that of `b`.
-static bool params_agree(struct slice a, struct slice b)
+// ---- Sorting ------------------------------------------------------------------------------------
+
+static int compare(uint64_t x, uint64_t y, struct slice a, struct slice b, bool with_case)
 {
-    struct slice name, value, other_name, other_value;
-    a = slice_from(a, 1);
-    while (a.n) {
-        bool found = false;
-        next_pair(&a, ';', &name, &value);
-        for (struct slice rest = slice_from(b, 1); rest.n && !found;) {
-            next_pair(&rest, ';', &other_name, &other_value);
-            found = text_equal(name, other_name, false);
+    if (x != y)
+        return x < y ? -1 : 1;
+    return slice_eq(a, b) ? 0 : text_compare(a, b, with_case);
+}
+
+// By name, and of headers by value too.
+static int pair_compare(const struct uri_pair *a, const struct uri_pair *b, bool by_value)
+{
+    int by_name = compare(a->name_hash, b->name_hash, a->name, b->name, false);
+    return by_name || !by_value ? by_name
+                                : compare(a->value_hash, b->value_hash, a->value, b->value, true);
+}
+
+// The pairs of a list, at most URI_PARAMS_MAX, by name; those of one name stay in their order, or
+// go by value. Binary insertion.
+static size_t sort_pairs(struct slice list, char separator, bool by_value, struct uri_pair *out)
+{
+    size_t n = 0;
+    while (list.n && n < URI_PARAMS_MAX) {
+        struct uri_pair pair;
+        next_pair(&list, separator, &pair.name, &pair.value);
+        pair.name_hash = text_hash(pair.name, false);
+        pair.value_hash = text_hash(pair.value, by_value);
+        size_t low = 0, high = n;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (pair_compare(&out[middle], &pair, by_value) <= 0)
+                low = middle + 1;
+            else
+                high = middle;
         }
-        if (found ? !text_equal(value, other_value, false) : never_ignored(name))
+        memmove(&out[low + 1], &out[low], (n - low) * sizeof *out);
+        out[low] = pair;
+        n++;
+    }
+    return n;
+}
+
+static struct slice params_of(const struct sip_uri *uri)
+{
+    return slice_from(uri->params, 1);
+}
+
+static size_t count(struct slice list, char separator)
+{
+    size_t n = list.n != 0;
+    for (size_t i = 0; i < list.n; i++)
+        n += list.p[i] == separator;
+    return n < URI_PARAMS_MAX ? n : URI_PARAMS_MAX;
+}
+
+bool sip_uri_sort(const struct sip_uri *uri, struct arena *arena, struct sip_uri_sorted *out)
+{
+    size_t params = count(params_of(uri), ';'), headers = count(uri->headers, '&');
+    struct uri_pair *pairs = NULL;
+    *out = (struct sip_uri_sorted){.uri = *uri};
+    if (params + headers == 0)
+        return true;
+    pairs = arena_alloc(arena, (params + headers) * sizeof *pairs);
+    if (!pairs)
+        return false;
+    out->params = pairs;
+    out->n_params = sort_pairs(params_of(uri), ';', false, pairs);
+    out->headers = pairs + out->n_params;
+    out->n_headers = sort_pairs(uri->headers, '&', true, pairs + out->n_params);
+    return true;
+}
+
+// ---- sip and sips -------------------------------------------------------------------------------
+
+// True when a parameter that both have is not the same, as far as hashes tell: this is what most
+// pairs of unequal URIs end with.
+static bool hashes_differ(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b)
+{
+    const struct uri_pair *x = a->params, *y = b->params;
+    const struct uri_pair *x_end = x + a->n_params, *y_end = y + b->n_params;
+    while (x < x_end && y < y_end) {
+        if (x->name_hash != y->name_hash) {
+            *(x->name_hash < y->name_hash ? &x : &y) += 1;
+            continue;
+        }
+        if (x->value_hash != y->value_hash && text_equal(x->name, y->name, false))
+            return true;
+        x++, y++;
+    }
+    return false;
+}
+
+// What both have agrees, and what only one has may be ignored.
+static bool params_agree(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b)
+{
+    size_t i = 0, k = 0;
+    if (hashes_differ(a, b))
+        return false;
+    while (i < a->n_params || k < b->n_params) {
+        int order = i == a->n_params   ? 1
+                    : k == b->n_params ? -1
+                                       : pair_compare(&a->params[i], &b->params[k], false);
+        if (order == 0) {
+            const struct uri_pair *x = &a->params[i++], *y = &b->params[k++];
+            if (compare(x->value_hash, y->value_hash, x->value, y->value, false) != 0)
+                return false;
+        } else if (never_ignored(order < 0 ? a->params[i++].name : b->params[k++].name)) {
             return false;
+        }
     }
     return true;
 }
 
-// Each header of `a` is in `b`.
-static bool headers_in(struct slice a, struct slice b)
+static bool headers_same(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b)
 {
-    struct slice name, value, other_name, other_value;
-    while (a.n) {
-        bool found = false;
-        next_pair(&a, '&', &name, &value);
-        for (struct slice rest = b; rest.n && !found;) {
-            next_pair(&rest, '&', &other_name, &other_value);
-            found = text_equal(name, other_name, false) && text_equal(value, other_value, true);
-        }
-        if (!found)
+    if (a->n_headers != b->n_headers)
+        return false;
+    for (size_t i = 0; i < a->n_headers; i++)
+        if (a->headers[i].value_hash != b->headers[i].value_hash)
             return false;
-    }
+    for (size_t i = 0; i < a->n_headers; i++)
+        if (pair_compare(&a->headers[i], &b->headers[i], true) != 0)
+            return false;
     return true;
 }
 
-static bool sip_equal(const struct sip_uri *a, const struct sip_uri *b)
+static bool same_address(const struct sip_uri *a, const struct sip_uri *b)
 {
     if (a->port != b->port || a->has_user != b->has_user || a->has_password != b->has_password ||
         !text_equal(a->user, b->user, true) || !text_equal(a->password, b->password, true))
@@ -99,11 +209,10 @@ static bool sip_equal(const struct sip_uri *a, const struct sip_uri *b)
     struct address x, y;
     bool a_literal = a->host.p[0] == '[' && sip_uri_address(a, &x);
     bool b_literal = b->host.p[0] == '[' && sip_uri_address(b, &y);
-    if (a_literal && b_literal ? !address_same_host(&x, &y) : !slice_ieq(a->host, b->host))
-        return false;
-    return params_agree(a->params, b->params) && params_agree(b->params, a->params) &&
-           headers_in(a->headers, b->headers) && headers_in(b->headers, a->headers);
+    return a_literal && b_literal ? address_same_host(&x, &y) : slice_ieq(a->host, b->host);
 }
+
+// ---- tel ----------------------------------------------------------------------------------------
 
 static bool visual_separator(char c)
 {
@@ -126,38 +235,55 @@ static bool digits_equal(struct slice a, struct slice b)
     }
 }
 
-// Each parameter of `a` is in `b`: of tel URIs none is ignored.
-static bool tel_params_in(struct slice a, struct slice b)
+// Of tel URIs no parameter is ignored.
+static bool tel_params_same(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b)
 {
-    struct slice name, value, other_name, other_value;
-    a = slice_from(a, 1);
-    while (a.n) {
-        bool found = false;
-        next_pair(&a, ';', &name, &value);
-        bool number = slice_ieq(name, SLICE("ext")) || (value.n && value.p[0] == '+');
-        for (struct slice rest = slice_from(b, 1); rest.n && !found;) {
-            next_pair(&rest, ';', &other_name, &other_value);
-            found =
-                text_equal(name, other_name, false) &&
-                (number ? digits_equal(value, other_value) : text_equal(value, other_value, false));
-        }
-        if (!found)
+    if (a->n_params != b->n_params)
+        return false;
+    for (size_t i = 0; i < a->n_params; i++) {
+        const struct uri_pair *x = &a->params[i], *y = &b->params[i];
+        bool number = slice_ieq(x->name, SLICE("ext")) || (x->value.n && x->value.p[0] == '+');
+        if (pair_compare(x, y, false) != 0 ||
+            !(number ? digits_equal(x->value, y->value) : text_equal(x->value, y->value, false)))
             return false;
     }
     return true;
 }
 
+static struct slice tel_number(const struct sip_uri *uri)
+{
+    return slice_upto(uri->rest, uri->rest.n - uri->params.n);
+}
+
+// ---- Both ---------------------------------------------------------------------------------------
+
+bool sip_uri_sorted_equal(const struct sip_uri_sorted *a, const struct sip_uri_sorted *b)
+{
+    const struct sip_uri *x = &a->uri, *y = &b->uri;
+    if (x->scheme != y->scheme)
+        return false;
+    switch (x->scheme) {
+    case URI_SIP:
+    case URI_SIPS:
+        return same_address(x, y) && params_agree(a, b) && headers_same(a, b);
+    case URI_TEL:
+        return digits_equal(tel_number(x), tel_number(y)) && tel_params_same(a, b);
+    case URI_OTHER:
+        break;
+    }
+    return slice_ieq(x->scheme_text, y->scheme_text) && slice_eq(x->rest, y->rest);
+}
+
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
-    if (a->scheme != b->scheme)
-        return false;
-    if (slice_eq(a->text, b->text)) // even with a parameter that is there twice, which agrees with
-        return true;                // nothing else
-    if (a->scheme == URI_SIP || a->scheme == URI_SIPS)
-        return sip_equal(a, b);
-    if (a->scheme == URI_TEL)
-        return digits_equal(slice_upto(a->rest, a->rest.n - a->params.n),
-                            slice_upto(b->rest, b->rest.n - b->params.n)) &&
-               tel_params_in(a->params, b->params) && tel_params_in(b->params, a->params);
-    return slice_ieq(a->scheme_text, b->scheme_text) && slice_eq(a->rest, b->rest);
+    struct uri_pair pairs[4][URI_PARAMS_MAX];
+    struct sip_uri_sorted x = {.uri = *a, .params = pairs[0], .headers = pairs[1]};
+    struct sip_uri_sorted y = {.uri = *b, .params = pairs[2], .headers = pairs[3]};
+    if (a->scheme == b->scheme && slice_eq(a->text, b->text))
+        return true;
+    x.n_params = sort_pairs(params_of(a), ';', false, pairs[0]);
+    x.n_headers = sort_pairs(a->headers, '&', true, pairs[1]);
+    y.n_params = sort_pairs(params_of(b), ';', false, pairs[2]);
+    y.n_headers = sort_pairs(b->headers, '&', true, pairs[3]);
+    return sip_uri_sorted_equal(&x, &y);
 }

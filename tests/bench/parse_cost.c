@@ -196,10 +196,22 @@ static void rig_open(struct rig *g, const char *url)
     must(address_parse(SLICE("192.0.2.2"), &g->flow.local), "address");
 }
 
-// What callgrind counts: the message is in the request, as it is when a datagram was received.
-static __attribute__((noinline)) void measured(struct rig *g, struct request *r)
+// What callgrind counts.
+static __attribute__((noinline)) void measured(void (*work)(void *), void *arg)
 {
-    pipeline_take(&g->pipeline, r);
+    work(arg);
+}
+
+// The message is in the request, as it is when a datagram was received.
+struct take {
+    struct rig *rig;
+    struct request *request;
+};
+
+static void take(void *arg)
+{
+    struct take *t = arg;
+    pipeline_take(&t->rig->pipeline, t->request);
 }
 
 static void rig_take(struct rig *g, struct slice message)
@@ -210,7 +222,7 @@ static void rig_take(struct rig *g, struct slice message)
     r->received_us = clock_mono_us();
     g->pipeline.now_ms = clock_now_ms();
     pipeline_begin(&g->pipeline);
-    measured(g, r);
+    measured(take, &(struct take){g, r});
     pipeline_submit(&g->pipeline);
 }
 
@@ -342,6 +354,80 @@ static struct slice build_long(unsigned which, char *out, const char **name)
     return buf_slice(&b);
 }
 
+// ---- The decision -------------------------------------------------------------------------------
+
+// Hostile Contacts, all of one user and host, which differ in their last parameter or header only.
+struct crowd {
+    struct sip_request req;
+    struct arena arena;
+    struct binding_set set; // what is registered
+    struct reg_policy policy;
+    struct reg_answer answer;
+    char text[DATAGRAM_MAX];
+};
+
+// Parses a REGISTER of n such Contacts, as many bytes long as may be.
+static void crowd_parse(struct crowd *c, size_t n, unsigned from, char first, const char *behind)
+{
+    struct sip_fault fault;
+    struct buf b = buf_over(c->text, HEADERS);
+    BUF_LIT(&b, PLAIN);
+    for (size_t i = 0; i < n; i++) {
+        size_t end = b.n + (HEADERS - 200 - b.n) / (n - i) - 40;
+        BUF_LIT(&b, "Contact: <sip:a@h");
+        for (unsigned k = 0; k < URI_PARAMS_MAX - 1 && b.n < end; k++) {
+            buf_byte(&b, k || first == ';' ? (first == ';' ? ';' : '&') : first);
+            buf_printf(&b, "%c%c=1", 'a' + k / 26, 'a' + k % 26);
+        }
+        buf_printf(&b, "%czz=%zu>%s\r\n", first == ';' ? ';' : '&', from + i, behind);
+    }
+    BUF_LIT(&b, "\r\n");
+    must(!b.full && sip_parse(buf_slice(&b), &c->arena, &c->req, &fault) == SIP_PARSED, "a crowd");
+    must(c->req.n_contacts == n, "a crowd's size");
+}
+
+static void crowd_decide(void *arg)
+{
+    struct crowd *c = arg;
+    struct binding_set next;
+    struct reg_request req = {.contacts = c->req.contacts,
+                              .n_contacts = c->req.n_contacts,
+                              .call_id = SLICE("other"),
+                              .first_hop = true};
+    must(registrar_decide(&req, &c->set, &c->policy, 1, &c->arena, &next, &c->answer), "memory");
+}
+
+static void crowd_cost(unsigned bindings, unsigned contacts, char first, const char *behind,
+                       const char *name)
+{
+    struct crowd *there = calloc(1, sizeof *there), *asks = calloc(1, sizeof *asks);
+    must(there && asks, "memory");
+    arena_init(&there->arena, NULL, 0, 1 << 20);
+    arena_init(&asks->arena, NULL, 0, 1 << 20);
+    crowd_parse(there, bindings, 0, first, "");
+    crowd_parse(asks, contacts, bindings, first, behind);
+    asks->set.items = arena_calloc(&there->arena, bindings, sizeof *asks->set.items);
+    must(asks->set.items, "memory");
+    asks->set.n = bindings;
+    for (unsigned i = 0; i < bindings; i++)
+        asks->set.items[i].contact = there->req.contacts[i].addr.uri_text;
+    asks->policy = (struct reg_policy){
+        .min_expires = 60, .default_expires = 3600, .max_expires = 7200, .max_bindings = bindings};
+    printf("%s\t%zu\n", name, asks->req.raw.n);
+    measured(crowd_decide, asks);
+    arena_reset(&there->arena), arena_reset(&asks->arena);
+    free(there), free(asks);
+}
+
+static void crowd_costs(void)
+{
+    crowd_cost(10, 10, ';', "", "decide: 10 Contacts against 10 bindings, parameters");
+    crowd_cost(10, 64, ';', ";expires=0", "decide: 64 removals against 10 bindings, parameters");
+    crowd_cost(10, 10, '?', "", "decide: 10 Contacts against 10 bindings, headers");
+    crowd_cost(64, 64, ';', "", "decide: 64 Contacts against 64 bindings, parameters");
+    crowd_cost(64, 64, ';', ";expires=0", "decide: 64 removals against 64 bindings, parameters");
+}
+
 static int costs(struct rig *g)
 {
     static char message[DATAGRAM_MAX];
@@ -360,10 +446,12 @@ static int costs(struct rig *g)
     for (unsigned i = 0;; i++) {
         struct slice built = build_long(i, message, &name);
         if (!built.n)
-            return 0;
+            break;
         printf("%s\t%zu\n", name, built.n);
         rig_take(g, built);
     }
+    crowd_costs();
+    return 0;
 }
 
 // ---- Memory asked for ---------------------------------------------------------------------------

@@ -10,7 +10,10 @@
 # usage: parse_cost.sh [BUILD]      a line for each case; exit 1 when one is over its bound
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-most=1000000
+# The decision of hostile Contacts runs on the store's writer: 3 ms there are a fifth of the 15 ms
+# that a registration has.
+take_most=1000000
+decide_most=15000000
 program=${1:-build}/tests/bench/parse_cost
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -30,6 +33,7 @@ number=0
 while IFS=$'\t' read -r name bytes; do
     number=$((number + 1))
     count=$(awk '/^(summary|totals):/ {print $2; exit}' "$dir/out.$number")
+    case $name in decide*) most=$decide_most ;; *) most=$take_most ;; esac
     if [ "$count" -le "$most" ]; then outcome=passed; else outcome=failed; fi
     say "$outcome" "parse_cost: $name" "$count instructions of $most, $bytes bytes"
 done <"$dir/cases"

@@ -186,6 +186,18 @@ static void of_several_equal_uris_the_same_text_is_matched(void **s)
     world_close(&w);
 }
 
+// A refresh gives the binding its own text; what is equal is asked of that from there on.
+static void a_contact_is_compared_with_what_an_earlier_one_of_the_request_has_set(void **s)
+{
+    (void)s;
+    struct world w;
+    world_open(&w);
+    assert_int_equal(reg(&w, "c", 1, "Contact: <sip:a@h;x=1>, <sip:b@h;x=1>"), 200);
+    assert_int_equal(reg(&w, "c", 2, "Contact: <sip:a@h>, <sip:a@h;x=2>, <sip:b@h;x=2>"), 200);
+    assert_string_equal(shown(&w), "*sip:a@h;x=2=3600 sip:b@h;x=1=3600 sip:b@h;x=2=3600");
+    world_close(&w);
+}
+
 static void rfc3261_10_3_step_7_cseq_rises_within_a_call_id(void **s)
 {
     (void)s;
@@ -385,6 +397,7 @@ int main(void)
         cmocka_unit_test(rfc3261_10_3_step_7_a_refresh_is_the_same_binding),
         cmocka_unit_test(rfc3261_10_3_step_7_uris_are_matched_by_19_1_4),
         cmocka_unit_test(of_several_equal_uris_the_same_text_is_matched),
+        cmocka_unit_test(a_contact_is_compared_with_what_an_earlier_one_of_the_request_has_set),
         cmocka_unit_test(rfc3261_10_3_step_7_cseq_rises_within_a_call_id),
         cmocka_unit_test(rfc3261_10_3_step_7_one_contact_out_of_order_aborts_the_whole_request),
         cmocka_unit_test(cseq_restart_takes_a_lower_cseq_with_a_newer_nonce),
