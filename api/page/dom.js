@@ -63,7 +63,8 @@ export function themeButton(button) {
   const show = (theme) => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.textContent = `Theme: ${theme}`;
+    button.textContent = {system: 'Auto', light: 'Light', dark: 'Dark'}[theme];
+    button.setAttribute('aria-label', `Theme: ${theme}`);
   };
   let theme = localStorage.getItem('rollcall.theme') ?? 'system';
   show(theme);

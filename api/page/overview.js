@@ -26,10 +26,10 @@ export class Overview {
 
   build() {
     this.totals = {registered: total('users registered'), bindings: total('bindings'),
-      rate: total('registrations per second'), failures: total('failures per second', true)};
+      rate: total('registrations / s'), failures: total('failures / s', true)};
     this.chart = new Chart(this.context.rates.size, this.context.minutes);
     this.tabs = Object.entries(LISTS).map(([kind, list]) => el('button', {type: 'button',
-      'aria-pressed': kind === this.kind, onclick: () => this.choose(kind), 'data-kind': kind}, list.title));
+      'aria-pressed': String(kind === this.kind), onclick: () => this.choose(kind), 'data-kind': kind}, list.title));
     this.search = el('input', {type: 'search', placeholder: 'User name begins with …', 'aria-label': 'User name begins with',
       autocomplete: 'off', spellcheck: 'false', oninput: () => this.find()});
     this.domains = el('select', {'aria-label': 'Domain', onchange: () => this.find()});
@@ -37,7 +37,6 @@ export class Overview {
     this.back = el('button', {type: 'button', onclick: () => this.turn(-1)}, 'Previous');
     this.forth = el('button', {type: 'button', onclick: () => this.turn(1)}, 'Next');
     this.place = el('p', null);
-    this.node = el('div', {class: 'unboxed'});
     this.nodes = [
       el('h1', {class: 'unseen', tabindex: '-1'}, 'Who is registered'),
       el('ul', {class: 'totals', 'aria-label': 'Totals'}, Object.values(this.totals).map((t) => t.node)),

@@ -21,7 +21,7 @@ export class UserView {
     this.title = el('h1', {tabindex: '-1'}, `${username}@${domain}`);
     this.tag = el('span', {class: 'tag', hidden: true});
     this.buttons = el('div', {class: 'buttons', hidden: true});
-    this.state = el('section', {class: 'card state', id: 'state', 'aria-label': 'State', role: 'status'});
+    this.state = el('section', {class: 'card state', id: 'state', 'aria-label': 'State'});
     this.bindings = el('div');
     this.attempts = el('div');
     this.facts = el('dl', {class: 'facts'});
@@ -78,8 +78,10 @@ export class UserView {
   }
 
   sentence({tone, text, hint: help}) {
-    if (this.state.dataset.text === text + help) return; // said already: a screen reader is not told twice
-    this.state.dataset.text = text + help;
+    // Said when it changes, but not because another second has passed.
+    const lasting = text.replace(/\d+ (second|minute|hour|day)s?( ago)?|just now/g, '');
+    if (this.said !== lasting) say(text);
+    this.said = lasting;
     this.state.className = `card state ${tone}`;
     this.state.replaceChildren(el('p', null, text), help ? el('p', {class: 'muted'}, help) : '');
   }

@@ -27,6 +27,12 @@ export function localTime(time) {
   return new Date(time).toLocaleString(undefined, {dateStyle: 'medium', timeStyle: 'medium'});
 }
 
+/** The time of day, with the day where it is another one than today. */
+export function clock(time, now) {
+  const day = new Date(time).toDateString() === new Date(now).toDateString() ? undefined : 'medium';
+  return new Date(time).toLocaleString(undefined, {dateStyle: day, timeStyle: 'short'});
+}
+
 /** What helps, by the reason of an attempt. */
 const HINTS = {
   wrong_password: 'The phone has another password than was provisioned. Set it anew on both sides.',
@@ -63,12 +69,15 @@ function phones(name, bindings, now) {
 }
 
 function failed(name, attempt, now) {
-  const times = attempt.count > 1 ? ` It has failed ${attempt.count} times since ${localTime(attempt.first_at)}.` : '';
+  const times = attempt.count > 1 ? ` It has failed ${attempt.count} times since ${clock(attempt.first_at, now)}.` : '';
   return `${name} is not registered: the last attempt, ${ago(attempt.at, now)} from ${attempt.source}, ` +
     `failed: ${attempt.detail}.${times}`;
 }
 
-/** {tone, text, hint}: the state of a user in a sentence. `attempts` has the newest first. */
+/**
+ * The state of a user in a sentence, and what helps: {tone, text, hint}. `attempts` has the newest
+ * first.
+ */
 export function explain(user, bindings, attempts, now) {
   const name = user.display_name || user.username;
   const last = attempts.find((a) => a.reason !== 'challenged');
