@@ -9,7 +9,7 @@ function fill(node, attributes, children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? '' : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined).map(
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined).map(
     (child) => (child instanceof Node ? child : document.createTextNode(String(child)))));
   return node;
 }
@@ -63,7 +63,7 @@ export function themeButton(button) {
   const show = (theme) => {
     if (theme === 'system') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
-    button.textContent = {system: 'Auto', light: 'Light', dark: 'Dark'}[theme];
+    button.textContent = {system: '◐ Auto', light: '○ Light', dark: '● Dark'}[theme];
     button.setAttribute('aria-label', `Theme: ${theme}`);
   };
   let theme = localStorage.getItem('rollcall.theme') ?? 'system';

@@ -65,7 +65,7 @@ const users = {
 };
 
 const strangers = {
-  title: 'Unknown names',
+  title: 'Unknown',
   empty: 'Nobody has tried a name that is not provisioned.',
   wantsDomain: true,
   columns: [{title: 'Tried as', class: 'user'}, {title: 'Why not'}, {title: 'From', class: 'mono'}, {title: 'Phone'},

@@ -7,7 +7,7 @@ import {Overview} from './overview.js';
 import {UserView} from './user.js';
 
 const TICK = 2000;
-const MINUTES = 5;
+const MINUTES = 3;
 const TYPES = ['binding.created', 'binding.removed', 'user.created', 'user.updated', 'user.deleted',
   'domain.created', 'domain.updated', 'domain.deleted'];
 

@@ -5,11 +5,14 @@ import {el} from './dom.js';
 const DEEP = 5;
 
 function bounds(s) {
-  const range = (from, to, unit) => (from === undefined && to === undefined ? []
-    : [from === to ? `${from}${unit}` : `${from ?? '…'} to ${to ?? '…'}${unit}`]);
+  const range = (from, to, unit) => {
+    if (from === undefined && to === undefined) return [];
+    if (to === undefined) return [`at least ${from}${unit}`];
+    return [from === to ? `${to}${unit}` : `${from === undefined ? 'at most ' : `${from} to `}${to}${unit}`];
+  };
   return [
     ...range(s.minimum, s.maximum, ''),
-    ...range(s.minLength, s.maxLength, ' characters'),
+    ...(s.minLength === 1 && s.maxLength === undefined ? ['not empty'] : range(s.minLength, s.maxLength, ' characters')),
     ...range(s.minItems, s.maxItems, ' items'),
     ...range(s.minProperties, s.maxProperties, ' members'),
     ...(s.format ? [s.format] : []),
@@ -25,7 +28,7 @@ function label(doc, schema) {
   if (node.enum) return node.enum.map((v) => JSON.stringify(v)).join(' | ');
   const several = node.oneOf ?? node.anyOf ?? (node.allOf && !node.properties ? node.allOf : null);
   if (several) return several.map((s) => label(doc, s)).join(node.allOf ? ' and ' : ' or ');
-  if (node.type === 'array') return `list of ${label(doc, node.items)}`;
+  if (node.type === 'array') return `list of ${label(doc, node.items)}${bounds(node) ? ` (${bounds(node)})` : ''}`;
   const type = Array.isArray(node.type) ? node.type.join(' or ') : node.type ?? 'anything';
   const limits = bounds(node);
   return (name && type === 'object' ? name : type) + (limits ? ` (${limits})` : '');

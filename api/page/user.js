@@ -74,7 +74,7 @@ export class UserView {
     this.buttons.hidden = this.tag.hidden = true;
     for (const node of this.rest) node.hidden = true;
     this.sentence({tone: 'bad', text: `There is no user ${this.username} in ${this.domain}.`,
-      hint: 'A phone that tries this name is listed under “Unknown names”.'});
+      hint: 'A phone that tries this name is listed under “Unknown”.'});
   }
 
   sentence({tone, text, hint: help}) {

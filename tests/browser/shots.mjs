@@ -46,7 +46,7 @@ for (const [name, page] of Object.entries({light, dark, narrow})) {
   await page.screenshot({path: `${folder}/user-${name}.png`});
 }
 await light.goto(`${service.url}/#/users/example.com/1002`);
-await light.getByText('is registered from').waitFor();
+await light.getByText('is registered from').first().waitFor();
 await light.screenshot({path: `${folder}/registered-light.png`});
 const docs = await openPage(browser, service, {colorScheme: 'light'});
 await docs.goto(`${service.url}/docs#putUser`);
