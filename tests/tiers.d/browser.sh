@@ -6,7 +6,9 @@ LONG_TIERS="$LONG_TIERS browser"
 # node_modules TEST: what tests/node pins, in build/node. Where it cannot be had, TEST counts as
 # skipped, and the answer is false.
 node_modules() {
-    command -v node >/dev/null && command -v npm >/dev/null || need nodejs npm
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        need nodejs npm
+    fi
     [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
         { verdict skipped "$1" "needs Node 20, there is $(node --version)"; return 1; }
     mkdir -p build/node

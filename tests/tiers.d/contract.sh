@@ -17,10 +17,13 @@ tier_contract() {
         fi
     fi
     contract_venv || return $code
-    build/venv/bin/python tests/schemathesis/run.py >"$RESULTS/schemathesis.log" 2>&1 || {
-        code=1
+    if "$PYTHON" tests/schemathesis/run.py >"$RESULTS/schemathesis.log" 2>&1; then
+        verdict passed schemathesis
+    else
+        verdict failed schemathesis
         tail -n 120 "$RESULTS/schemathesis.log"
-    }
+        code=1
+    fi
     return $code
 }
 
