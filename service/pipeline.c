@@ -212,6 +212,8 @@ static void fill_register(struct pipeline *p, struct request *r, const struct au
 
 static void pend(struct pipeline *p, struct request *r)
 {
+    if (p->config.net.waits)
+        p->config.net.waits(p->config.net.arg, &r->flow, true);
     txn_begin(p->txns, &r->pending);
     r->newer = NULL;
     r->older = p->newest;
@@ -404,6 +406,8 @@ static void complete(struct pipeline *p, struct request *r)
         report_register(p, r, 503, REASON_STORE_UNAVAILABLE, true, NULL);
         break;
     }
+    if (p->config.net.waits)
+        p->config.net.waits(p->config.net.arg, &r->flow, false);
     release(p, r);
 }
 

@@ -33,6 +33,9 @@ struct pipeline_net {
     void (*authenticated)(void *arg, const struct flow *flow);
     uint64_t (*flow_token)(void *arg, const struct flow *flow);
     void *arg;
+    // The request on this flow has to wait for the store, or has been answered at last. May be
+    // NULL.
+    void (*waits)(void *arg, const struct flow *flow, bool waits);
 };
 
 struct pipeline_config {

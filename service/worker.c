@@ -54,6 +54,13 @@ static void net_send(void *arg, const struct flow *flow, const struct address *t
         udp_flush(w->batch);
 }
 
+static void net_waits(void *arg, const struct flow *flow, bool waits)
+{
+    struct worker *w = arg;
+    if (flow->transport == TRANSPORT_TCP)
+        tcp_waits(w->tcp, flow, waits);
+}
+
 static void net_authenticated(void *arg, const struct flow *flow)
 {
     struct worker *w = arg;
@@ -264,7 +271,7 @@ static int open_all(struct worker *w, const struct worker_config *c, char *why, 
     struct pipeline_config pipeline = c->pipeline;
     pipeline.pool = &w->pool;
     pipeline.pending_max = PENDING_MAX;
-    pipeline.net = (struct pipeline_net){net_send, net_authenticated, net_flow_token, w};
+    pipeline.net = (struct pipeline_net){net_send, net_authenticated, net_flow_token, w, net_waits};
     pipeline.wake = wake;
     pipeline.wake_arg = w;
     if (pipeline_open(&w->pipeline, &pipeline, &w->settings, why, why_size))

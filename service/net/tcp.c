@@ -280,6 +280,22 @@ static void linger(struct tcp *t, struct connection *c)
     tcp_watch(t, c, EPOLL_CTL_MOD);
 }
 
+// What is finishing goes on to its end when nothing is left to be waited for or to be sent. False
+// when the connection is gone.
+static bool settle(struct tcp *t, struct connection *c)
+{
+    if (!c->finishing || c->lingering || c->waiting || c->out_n) {
+        tcp_watch(t, c, EPOLL_CTL_MOD);
+        return true;
+    }
+    if (c->ended) {
+        tcp_drop(t, c);
+        return false;
+    }
+    linger(t, c);
+    return true;
+}
+
 static void discard(struct tcp *t, struct connection *c)
 {
     ssize_t n = recv(c->fd, t->scratch, sizeof t->scratch, MSG_DONTWAIT);
@@ -308,24 +324,31 @@ static bool write_more(struct tcp *t, struct connection *c, int64_t now_ms)
     c->out_n = c->out_cap = c->out_sent = 0;
     c->stalled_ms = 0;
     c->wants_out = false;
-    if (c->finishing)
-        linger(t, c);
-    else
-        tcp_watch(t, c, EPOLL_CTL_MOD);
-    return true;
+    return settle(t, c);
+}
+
+void tcp_end(struct tcp *t, struct connection *c, int64_t now_ms)
+{
+    c->finishing = true;
+    c->finish_ms = now_ms;
+    settle(t, c);
 }
 
 void tcp_finish(struct tcp *t, const struct flow *flow, int64_t now_ms)
 {
     struct connection *c = find(t, flow);
+    if (c)
+        tcp_end(t, c, now_ms);
+}
+
+void tcp_waits(struct tcp *t, const struct flow *flow, bool waits)
+{
+    struct connection *c = find(t, flow);
     if (!c)
         return;
-    c->finishing = true;
-    c->finish_ms = now_ms;
-    if (c->out_n == 0)
-        linger(t, c);
-    else
-        tcp_watch(t, c, EPOLL_CTL_MOD);
+    c->waiting = waits ? c->waiting + 1 : c->waiting - 1;
+    if (!waits && c->finishing)
+        settle(t, c);
 }
 
 void tcp_event(struct tcp *t, uint64_t data, uint32_t events, int64_t now_ms)

@@ -38,9 +38,12 @@ void tcp_stop_listening(struct tcp *t);
 void tcp_event(struct tcp *t, uint64_t data, uint32_t events, int64_t now_ms);
 // Sends on the flow's connection; nothing happens when that is gone.
 void tcp_send(struct tcp *t, const struct flow *flow, struct slice bytes, int64_t now_ms);
-// Reads no more and closes after what is queued has been sent: so that it arrives, what the peer
-// still sends is thrown away until its end, or for tcp_config.header_timeout_s.
+// Reads no more and closes after what is queued has been sent, and what it waits for: so that it
+// arrives, what the peer still sends is thrown away until its end. All that for at most
+// tcp_config.header_timeout_s.
 void tcp_finish(struct tcp *t, const struct flow *flow, int64_t now_ms);
+// A request of this connection waits for the store (true), or has had its final response.
+void tcp_waits(struct tcp *t, const struct flow *flow, bool waits);
 // Somebody has authenticated on it: the long timeout holds from now on.
 void tcp_authenticated(struct tcp *t, const struct flow *flow);
 // The number by which a binding knows its connection; 0 when that is gone.

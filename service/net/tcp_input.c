@@ -156,7 +156,14 @@ void tcp_read(struct tcp *t, struct connection *c, int64_t now_ms)
     char *to = own ? c->in + c->in_n : t->scratch;
     size_t room = own ? c->in_cap - c->in_n : sizeof t->scratch;
     ssize_t n = recv(c->fd, to, room, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+    if (n == 0) {
+        // The half of a script or of netcat: its answers may still be wanted
+        c->ended = true;
+        c->partial_ms = 0;
+        tcp_end(t, c, now_ms);
+        return;
+    }
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
         tcp_drop(t, c);
         return;
     }

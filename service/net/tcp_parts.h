@@ -16,9 +16,11 @@ struct connection {
     uint16_t listener;
     uint16_t source_cell;
     bool authenticated, paused, wants_out;
-    bool finishing; // no more is read of it
-    bool lingering; // all is sent: what still comes is thrown away until the peer's end
-    char *in;       // an unfinished message; NULL when there is none
+    bool finishing;   // no more is read of it
+    bool lingering;   // all is sent: what still comes is thrown away until the peer's end
+    bool ended;       // the peer sends no more
+    unsigned waiting; // requests whose answers are still to come
+    char *in;         // an unfinished message; NULL when there is none
     size_t in_n, in_cap, scanned;
     char *out; // what the peer has not taken yet
     size_t out_n, out_cap, out_sent;
@@ -53,6 +55,8 @@ struct tcp {
 
 // Changes what epoll tells of the connection; `op` is EPOLL_CTL_ADD or _MOD.
 void tcp_watch(struct tcp *t, struct connection *c, int op);
+// Reads no more of it, and ends it once its answers have come and are sent.
+void tcp_end(struct tcp *t, struct connection *c, int64_t now_ms);
 // Ends it at once.
 void tcp_drop(struct tcp *t, struct connection *c);
 void tcp_drop_for(struct tcp *t, struct connection *c, enum limit limit);
