@@ -488,6 +488,24 @@ static bool take_request(struct pipeline *p, struct request *r)
     return false;
 }
 
+// What may be well-formed and is refused all the same; true where it is.
+static bool refused_whole(const struct request *r, enum sip_parsed parsed, struct sip_fault *fault)
+{
+    bool good = parsed == SIP_PARSED;
+    // A stream would have waited for the rest of a body, but for one beyond the limit
+    if (r->too_large || (r->unframed && !good && fault->short_body))
+        *fault = (struct sip_fault){.status = 513,
+                                    .answerable = good || fault->answerable,
+                                    .limit_known = true,
+                                    .limit = LIMIT_SIP_MAX_MESSAGE};
+    else if (r->unframed && good)
+        *fault = (struct sip_fault){
+            .status = 400, .phrase = SLICE("No Content-Length On A Stream"), .answerable = true};
+    else
+        return false;
+    return true;
+}
+
 void pipeline_take(struct pipeline *p, struct request *r)
 {
     struct sip_fault fault = {0};
@@ -497,22 +515,13 @@ void pipeline_take(struct pipeline *p, struct request *r)
     r->auth_info = SLICE_NONE;
     r->origin = r->flow.remote;
     enum sip_parsed parsed = sip_parse(r->bytes, &r->arena, &r->sip, &fault);
-    if (parsed == SIP_PARSED && r->unframed) {
-        fault = (struct sip_fault){
-            .status = 400, .phrase = SLICE("No Content-Length On A Stream"), .answerable = true};
+    if ((parsed == SIP_PARSED || parsed == SIP_FAULTY) && refused_whole(r, parsed, &fault))
         parsed = SIP_FAULTY;
-    }
     switch (parsed) {
     case SIP_PARSED:
         pending = take_request(p, r);
         break;
     case SIP_FAULTY:
-        if (r->unframed && fault.short_body) { // a stream would have waited for it
-            fault.status = 513;
-            fault.phrase = SLICE_NONE;
-            fault.limit_known = true;
-            fault.limit = LIMIT_SIP_MAX_MESSAGE;
-        }
         answer_fault(p, r, &fault);
         break;
     case SIP_RESPONSE:

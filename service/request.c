@@ -13,6 +13,7 @@ struct request *request_take(struct request_pool *pool)
     struct request *r = pool->free;
     if (r) {
         pool->free = r->next_free;
+        r->too_large = r->unframed = false;
         return r;
     }
     if (pool->made >= pool->limit)
@@ -23,6 +24,7 @@ struct request *request_take(struct request_pool *pool)
         return NULL;
     pool->made++;
     r->heap = NULL;
+    r->too_large = r->unframed = false;
     arena_init(&r->arena, r->arena_bytes, sizeof r->arena_bytes, REQUEST_ARENA_LIMIT);
     return r;
 }

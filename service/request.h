@@ -45,6 +45,7 @@ struct request {
     size_t n_service_routes;
     struct slice auth_info; // value of Authentication-Info, in the arena; empty for none
     bool trying_sent;
+    bool too_large;      // more bytes than sip.max_message
     bool unframed;       // of a stream that cannot be cut into messages from here on: refused
     bool after_failures; // the AoR or source failed before (success_after_failures)
 

@@ -34,6 +34,7 @@ struct worker {
     struct flows *flows;
     struct pipeline pipeline;
     struct sip_settings settings;
+    size_t max_message;
     struct sip_settings *_Atomic next_settings;
     _Atomic bool stop, overloaded;
     int64_t next_tick_ms, last_step_ms;
@@ -89,6 +90,8 @@ static void take(void *arg, struct request *r)
         request_give(&w->pool, r);
         return;
     }
+    if (r->flow.transport == TRANSPORT_UDP)
+        r->too_large = r->bytes.n > w->max_message; // a stream's messages are cut by it
     pipeline_take(&w->pipeline, r);
 }
 
@@ -258,6 +261,7 @@ static int open_all(struct worker *w, const struct worker_config *c, char *why, 
                              .max_message = c->max_message,
                              .output_max = OUTPUT_MAX,
                              .flows = c->flows};
+    w->max_message = c->max_message;
     request_pool_init(&w->pool, POOL_MAX);
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -225,7 +225,6 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
         size_t head = size < REQUEST_INLINE_BYTES ? size : REQUEST_INLINE_BYTES;
         slot->request = NULL;
         r->received_us = now_us;
-        r->unframed = false;
         r->flow =
             (struct flow){.transport = TRANSPORT_UDP, .listener = s->index, .local = s->bound};
         address_of_socket(&slot->from, &r->flow.remote);

@@ -85,7 +85,7 @@ def test_a_to_tag_or_another_cseq_makes_it_no_merged_request(held, phones):
 def test_a_connection_that_ends_while_it_waits_gets_nothing_and_its_register_holds(held, phones):
     server = held.server
     server.api.add_user("bob")
-    phone = phones(server, transport="tcp")
+    phone = phones(server, transport="tcp", source=("127.0.93.2", 0))
     held(phone)
     source = phone.wire.local
     phone.wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

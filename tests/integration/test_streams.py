@@ -93,6 +93,13 @@ def test_beyond_sip_max_message_513_and_the_end(shared, stream, text):
     assert stream.wire.at_end()
 
 
+def test_beyond_sip_max_message_513_over_udp_too(line):
+    text = option(line, 1).replace("Content-Length: 0", "Content-Length: 20000") + "y" * 20000
+    assert line.wire.exchange(text).status == 513
+    text = option(line, 2).replace("Content-Length: 0", "Content-Length: 12000") + "y" * 12000
+    assert line.wire.exchange(text).status == 200
+
+
 def test_what_is_no_sip_ends_the_stream(wire):
     wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert wire.at_end()
@@ -190,7 +197,7 @@ def test_a_new_client_on_an_old_port_takes_nothing_of_the_old_ones(start, phones
     server = start({"ROLLCALL_REGISTRAR_CLOSED_FLOW": "mark"})
     for user in ("alice", "bob"):
         server.api.add_user(user)
-    old = phones(server, transport="tcp")
+    old = phones(server, transport="tcp", source=("127.0.93.1", 0))
     assert old.register().status == 200
     source = old.wire.local
     # Closed at once, so that the port is free again
