@@ -14,7 +14,7 @@
 
 #define BUFFER  (256u << 10) // bytes that wait for the import's thread
 #define RESULTS (64u << 10)  // bytes of results that are written at once
-#define WINDOW  512          // lines under way to the store
+#define WINDOW  256          // lines under way: what one commit may hold, and phones wait for
 
 struct import {
     struct streams *streams;
