@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "api/route.h"
 #include "api/streams_internal.h"
+#include "base/limits.h"
 
 #define PIECE      (256u << 10)
 #define WRITE_BACK (4u << 20) // bytes that may wait to be written
@@ -148,6 +149,7 @@ void handle_backup(struct request *r)
 {
     struct streams *s = request_streams(r);
     if (atomic_exchange(&s->backup_runs, true)) {
+        limit_reached(LIMIT_API_BACKUPS, SLICE_NONE);
         respond_problem(r, 503, "a backup is running");
         return;
     }

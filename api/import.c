@@ -10,6 +10,7 @@
 #include "api/import_work.h"
 #include "api/route.h"
 #include "api/streams_internal.h"
+#include "base/limits.h"
 #include "store/credential.h"
 
 #define BUFFER  (256u << 10) // bytes that wait for the import's thread
@@ -261,6 +262,7 @@ void handle_users_import(struct request *r)
         return;
     }
     if (!streams_import_begin(request_streams(r))) {
+        limit_reached(LIMIT_API_IMPORTS, SLICE_NONE);
         respond_problem(r, 503, "%d imports are running", IMPORTS_MAX);
         return;
     }

@@ -11,6 +11,7 @@
 
 #include "api/import_line.h"
 #include "api/import_lines.h"
+#include "base/limits.h"
 #include "store/credential.h"
 
 #define PIECE      65536
@@ -147,6 +148,7 @@ static void handle_line(struct work *w, enum line_kind kind, struct slice text)
 {
     struct import_line *line = take_line(w);
     if (kind == LINE_TOO_LONG) {
+        limit_reached(LIMIT_API_IMPORT_LINE, SLICE_NONE);
         import_line_refuse(line, w->lines.number, 413, "the line is too long");
     } else if (store_reader_begin(w->reader) != STORE_OK) {
         import_line_refuse(line, w->lines.number, 503, "the store cannot be read now");

@@ -42,6 +42,10 @@
     X(API_IDLE_TIMEOUT, "api.idle_timeout", "30 s", "connection closed", "silence on HTTP")        \
     X(API_TOKEN_FAILURES, "api.token_failures", "100/min a source", "429 with Retry-After",        \
       "wrong API tokens")                                                                          \
+    X(API_IMPORTS, "api.imports", "2", "503 with Retry-After", "imports at once")                  \
+    X(API_IMPORT_LINE, "api.import_line", "128 KiB", "413 for that line",                          \
+      "bytes of one line of an import")                                                            \
+    X(API_BACKUPS, "api.backups", "1", "503 with Retry-After", "backups over REST at once")        \
     X(STORE_MAX_SIZE, "store.max_size", "none", "503 with Retry-After; 507 over REST",             \
       "bytes of the store's file")                                                                 \
     X(STORE_QUEUE, "store.queue", "65536", "503 with Retry-After",                                 \

@@ -162,6 +162,7 @@ def test_two_imports_at_once_and_no_third(rollcall):
     until(lambda: rollcall.api.get("/v1/stats").json["users"] == 3, "both to be at work")
     third = rollcall.api.request("POST", "/v1/users:import", lines_of([user("three")]), NDJSON)
     assert third.status == 503 and int(third.headers["Retry-After"]) > 0
+    assert b'rollcall_limit_reached_total{limit="api.imports"} 1' in rollcall.api.get("/metrics").body
     assert one.finish() == (200, b'{"line":1,"status":201}\n')
     assert two.finish() == (200, b'{"line":1,"status":201}\n')
     until(lambda: rollcall.api.request("POST", "/v1/users:import", "", NDJSON).status == 200, "a place")
