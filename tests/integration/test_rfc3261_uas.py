@@ -119,17 +119,6 @@ def test_rfc3261_8_2_2_1_a_request_uri_that_is_none_is_400(line, uri):
     assert line.send(uri=uri, method="OPTIONS").status == 400
 
 
-def test_rfc3261_8_2_2_2_a_second_path_of_a_request_in_work_is_482_or_a_repeat(shared, line):
-    """482 holds while the first has no final response; later the same CSeq is a repeat."""
-    line.take_challenge(line.send())
-    text = line.build(headers=["Authorization: " + line.authorization()], cseq=50)
-    other = re.sub(r"branch=z9hG4bK\w+", "branch=z9hG4bK" + token(), text)
-    line.wire.send(text)
-    line.wire.send(other)
-    assert {line.wire.receive().status for _ in range(2)} <= {200, 482, 401}
-    assert contacts_of(shared, line) == [line.contact]
-
-
 def test_rfc3261_8_2_2_2_a_repeat_of_the_cseq_after_a_401_is_not_merged(line):
     """Many stacks do not raise the CSeq when they answer a challenge."""
     line.take_challenge(line.send(cseq=7))
