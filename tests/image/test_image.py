@@ -3,6 +3,8 @@
 import io
 import json
 import pathlib
+import re
+import shlex
 import subprocess
 import tarfile
 
@@ -118,6 +120,22 @@ def test_a_phone_registers_and_is_still_there_after_a_restart(run):
     assert status["bindings"] == 1
     for phone in phones:
         phone.close()
+
+
+def test_the_commands_of_the_documentation_work():
+    text = (SOURCE / "docs" / "operating.md").read_text()
+    (block,) = re.findall(r"^```sh\n(docker run .*?)^```", text, re.MULTILINE | re.DOTALL)
+    version = (SOURCE / "VERSION").read_text().strip()
+    run, check, stop = block.replace("rollcall:" + version, IMAGE).splitlines()
+    try:
+        podman(*shlex.split(run)[1:])
+        until(lambda: alive("rollcall") and podman(*shlex.split(check)[1:], check=False).returncode == 0, "health")
+        assert Api(("127.0.0.1", 8080), None).get("/v1/domains/example.com").status == 200
+        podman(*shlex.split(stop)[1:])
+        assert state("rollcall")["ExitCode"] == 0
+    finally:
+        podman("rm", "-f", "-t", "0", "rollcall", check=False)
+        podman("volume", "rm", "-f", "rollcall")
 
 
 def test_without_a_right_to_write_it_says_so(run):
