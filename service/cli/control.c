@@ -51,6 +51,11 @@ void control_close(struct control *c)
     free(c);
 }
 
+void control_patience(struct control *c, unsigned seconds)
+{
+    dial_patience(c->fd, seconds);
+}
+
 static bool write_all(struct control *c, struct slice bytes)
 {
     while (bytes.n) {

@@ -14,6 +14,8 @@ struct control *control_open(const char *path);
 // TCP to `a`.
 struct control *control_open_tcp(const struct address *a);
 void control_close(struct control *c);
+// How many seconds of silence are borne; 60 unless set.
+void control_patience(struct control *c, unsigned seconds);
 
 // Sends the request line and headers. `bearer` may be NULL. has_body: control_write() and
 // control_end() follow; else the response does.

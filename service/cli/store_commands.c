@@ -14,6 +14,7 @@
 #define FAULT     2
 #define PIECE     65536
 #define QUEUE_MAX 65536
+#define BACKUP_S  3600
 
 // Either a running process or the store itself.
 struct access {
@@ -128,6 +129,7 @@ static int write_backup(struct access *a, int fd)
 {
     if (a->store)
         return store_backup(a->store, fd) == STORE_OK ? 0 : FAULT;
+    control_patience(a->control, BACKUP_S); // the copy is made whole before the first byte comes
     unsigned status = ask(a, "POST", "/v1/backup");
     return status == 200 && copy_body(a->control, fd) ? 0 : say_broken(status);
 }

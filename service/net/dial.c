@@ -8,13 +8,18 @@
 
 #include "service/net/socket.h"
 
-static int finish(int fd, const struct sockaddr *to, socklen_t n, unsigned timeout_s)
+void dial_patience(int fd, unsigned timeout_s)
 {
     struct timeval tv = {.tv_sec = timeout_s};
-    if (fd < 0)
-        return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+}
+
+static int finish(int fd, const struct sockaddr *to, socklen_t n, unsigned timeout_s)
+{
+    if (fd < 0)
+        return -1;
+    dial_patience(fd, timeout_s);
     if (connect(fd, to, n) == 0)
         return fd;
     int saved = errno;
