@@ -75,3 +75,16 @@ def test_a_reply_that_memory_had_no_room_for_does_no_harm(start, phones):
     assert phone.wire.exchange(sent).status in (200, 401)
     assert server.api.bindings("alice") == before
     assert server.api.get("/metrics").status == 200
+
+
+def test_pipelined_requests_for_two_domains_are_each_challenged_by_their_own(rollcall, phones):
+    """What one message leaves behind in memory must not name the domain of the next."""
+    assert rollcall.api.put("/v1/domains/another.org", {}).status == 201
+    first = phones(rollcall, transport="tcp")
+    second = phones(rollcall, "alice", domain="another.org", transport="tcp")
+    second.wire.close()
+    second.wire = first.wire
+    messages = [phone.build() for phone in (first, second) * 4]
+    first.wire.send("".join(messages))
+    realms = [first.wire.receive().challenges()[0]["realm"] for _ in messages]
+    assert realms == ["example.com", "another.org"] * 4
