@@ -247,6 +247,10 @@ static int start_parts(struct process *p, char *why, size_t why_size)
 {
     if (cli_store_dir(p->config, p->store_dir, sizeof p->store_dir))
         snprintf(p->control_path, sizeof p->control_path, "%s/control.sock", p->store_dir);
+    if (!secrets_setup()) {
+        snprintf(why, why_size, "OpenSSL cannot be set up");
+        return -1;
+    }
     p->attempts = attempts_open(ATTEMPTS_BYTES);
     p->bans = bans_open();
     p->flows = flows_open(p->config->sip.max_connections);

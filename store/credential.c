@@ -7,6 +7,11 @@
 
 static const char *const evp_names[ALGORITHM_COUNT] = {"MD5", "SHA2-256", "SHA2-512/256"};
 
+bool secrets_setup(void)
+{
+    return OPENSSL_init_crypto(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default() != NULL;
+}
+
 // HA1 = H(username ":" realm ":" password). False where OpenSSL lacks the algorithm (FIPS builds
 // have no MD5) or fails.
 static bool make_ha1(enum algorithm a, const struct slice part[3], uint8_t out[32])

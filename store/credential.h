@@ -5,6 +5,9 @@
 
 #include "store/user.h"
 
+// Once, before anything else here and before any thread. False when OpenSSL cannot be set up (no
+// memory): its other calls crash then.
+bool secrets_setup(void);
 // False when OpenSSL offers none of the algorithms (`have` says which were made).
 bool credentials_from_password(struct slice username, struct slice realm, struct slice password,
                                struct credentials *out);
