@@ -391,7 +391,7 @@ def test_who_guesses_tokens_is_answered_429_and_a_right_one_is_not(raw):
     text = raw.server.api.get("/metrics").body.decode()
     assert re.search(r'security_events_total\{event="api_token_wrong"\} 101\n', text)
     assert re.search(r'limit_reached_total\{limit="api.token_failures"\} 1\n', text)
-    event = raw.server.events("api_token_wrong")[0]
+    event = until(lambda: raw.server.events("api_token_wrong"), "the line")[0]
     assert event["source"] == "127.0.0.1"
     assert "no-such-token" not in raw.server.text()
 
