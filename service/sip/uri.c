@@ -216,7 +216,7 @@ bool sip_uri_param(const struct sip_uri *uri, struct slice name, struct slice *v
 {
     struct slice s = uri->params;
     while (s.n > name.n) { // at a ';'
-        struct slice pair = slice_from(s, 1);
+        struct slice pair = slice_of(s.p + 1, s.n - 1);
         bool ends = pair.n == name.n || pair.p[name.n] == '=' || pair.p[name.n] == ';';
         if (ends && slice_istarts(pair, name)) {
             size_t eq = name.n + (name.n < pair.n && pair.p[name.n] == '=');

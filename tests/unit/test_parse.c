@@ -17,10 +17,11 @@
 // BASE with its first `from` made `to`. An empty `from` inserts before the empty line.
 static struct parsed *parse_with(const char *from, const char *to)
 {
+    static const char base[] = BASE;
     static char text[70000];
-    const char *at = *from ? strstr(BASE, from) : BASE + sizeof BASE - 3;
+    const char *at = *from ? strstr(base, from) : base + strlen(base) - 2;
     assert_non_null(at);
-    int n = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - BASE), BASE, to, at + strlen(from));
+    int n = snprintf(text, sizeof text, "%.*s%s%s", (int)(at - base), base, to, at + strlen(from));
     assert_in_range(n, 1, sizeof text - 1);
     return parse_slice(slice_of(text, (size_t)n));
 }
