@@ -86,12 +86,14 @@ static bool refill(struct export *e)
 {
     struct user u;
     struct slice key;
+    bool broken = false;
     e->text.n = e->sent = 0;
     struct store_reader *r = streams_snapshot(e->streams);
     for (unsigned i = 0; r && i < USERS_A_CALL && e->text.n < TEXT_ENOUGH; i++) {
         struct slice domain = slice_of(e->domain, e->domain_n);
         enum store_status st = store_user_next(r, domain, slice_of(e->key, e->key_n), &u, &key);
         e->over = st != STORE_OK || (e->one_domain && !slice_eq(u.domain, domain));
+        broken = st != STORE_OK && st != STORE_NOT_FOUND;
         if (e->over)
             break;
         put_user(&e->text, &u, e->ha1);
@@ -100,7 +102,7 @@ static bool refill(struct export *e)
     }
     if (r)
         streams_snapshot_end(e->streams);
-    return r && !e->text.bad;
+    return r && !broken && !e->text.bad;
 }
 
 static long next(void *arg, char *out, size_t cap)
