@@ -112,6 +112,17 @@ def reference_of(path, method, operation, status):
     return response["$ref"] if "$ref" in response else pointer("paths", path, method, "responses", status)
 
 
+def check_event(event, data):
+    """The data of an event is the object that it is about."""
+    if event == "reset":
+        return
+    assert event in document()["components"]["schemas"]["EventType"]["enum"], event
+    if event == "binding.removed":
+        check_schema("#/components/schemas/BindingRemoved", data, event)
+        data = {name: value for name, value in data.items() if name != "reason"}
+    check_schema("#/components/schemas/" + event.partition(".")[0].capitalize(), data, event)
+
+
 def check(method, target, status, headers, body):
     """Raises AssertionError where the response is not the document's."""
     where = "%s %s -> %d" % (method, target, status)

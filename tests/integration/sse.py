@@ -5,6 +5,7 @@ import http.client
 import json
 import time
 
+import contract
 from server import ADMIN, PATIENCE
 
 Event = collections.namedtuple("Event", "id type data")
@@ -21,6 +22,8 @@ class Stream:
         self.connection.request("GET", "/v1/events" + query, headers=headers)
         self.response = self.connection.getresponse()
         self.status, self.last_id, self.comments, self.retry = self.response.status, None, 0, None
+        if self.status == 200: # the body of another status is the test's to read
+            contract.check("GET", "/v1/events" + query, self.status, self.response.headers, b"")
 
     def __enter__(self):
         return self
@@ -65,7 +68,9 @@ class Stream:
             if "retry" in fields:
                 self.retry = int(fields["retry"])
             if "data" in fields:
-                return Event(fields.get("id"), fields["event"], json.loads(fields["data"]))
+                data = json.loads(fields["data"])
+                contract.check_event(fields["event"], data)
+                return Event(fields.get("id"), fields["event"], data)
 
     def take(self, n):
         return [self.next() for _ in range(n)]
