@@ -74,8 +74,8 @@ static void put_without(struct buf *b, struct slice text, struct slice cut)
         return;
     }
     size_t at = (size_t)(cut.p - text.p);
-    buf_put(b, slice_upto(text, at));
-    buf_put(b, slice_from(text, at + cut.n));
+    buf_put(b, slice_of(text.p, at));
+    buf_put(b, slice_of(cut.p + cut.n, text.n - at - cut.n));
 }
 
 // The top Via with what we know of the sender; what the sender claimed of itself goes.
@@ -91,8 +91,8 @@ static void put_top_via(struct buf *b, const struct sip_via *via, const struct a
         second = SLICE_NONE;
     }
     size_t middle = first.n ? (size_t)(first.p - via->text.p) + first.n : 0;
-    put_without(b, slice_upto(via->text, middle), first);
-    put_without(b, slice_from(via->text, middle), second);
+    put_without(b, slice_of(via->text.p, middle), first);
+    put_without(b, slice_of(via->text.p + middle, via->text.n - middle), second);
     if (!via->rport && !sent_by_differs(via, source))
         return;
     struct address host = *source;
