@@ -157,7 +157,7 @@ static bool read_body(struct request *r, struct ban *ban)
     }
     json_free(document);
     if (!object)
-        respond_problem(r, 400, "The body must be a JSON object.");
+        respond_problem(r, 422, "The body must be a JSON object.");
     else if (b.faults.n)
         respond_faults(r, &b.faults);
     return object && b.faults.n == 0;

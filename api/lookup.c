@@ -63,7 +63,7 @@ static bool read_body(struct lookup *l, const struct json *document)
 {
     struct slice aor, host, username;
     if (!json_is_object(document)) {
-        respond_problem(l->r, 400, "The body must be a JSON object.");
+        respond_problem(l->r, 422, "The body must be a JSON object.");
         return false;
     }
     json_members(document, read_member, l);

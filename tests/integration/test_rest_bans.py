@@ -62,9 +62,9 @@ def test_a_fault_of_a_ban_is_named(api, body, field):
     problem(api.get("/v1/bans/192.0.2.1"), 404)
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{"])
-def test_a_ban_that_is_no_object_is_400(api, body):
-    problem(api.request("PUT", "/v1/bans/192.0.2.1", body, {"Content-Type": "application/json"}), 400)
+@pytest.mark.parametrize("body,status", [("", 400), ("{", 400), ("[]", 422)])
+def test_a_ban_that_is_no_json_is_400_and_no_object_422(api, body, status):
+    problem(api.request("PUT", "/v1/bans/192.0.2.1", body, {"Content-Type": "application/json"}), status)
 
 
 def test_a_reason_is_any_text(api):

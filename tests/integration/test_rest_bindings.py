@@ -308,9 +308,10 @@ def test_a_fault_of_a_lookup_is_named(api, body, field):
     assert field in [error["field"] for error in reply["errors"]]
 
 
-@pytest.mark.parametrize("body", ["", "[]", "5", '{"aors": []', '{"aors": [], "aors": []}'])
-def test_a_lookup_that_is_no_object_is_400(api, body):
-    problem(api.request("POST", "/v1/bindings:lookup", body, {"Content-Type": "application/json"}), 400)
+@pytest.mark.parametrize("body,status", [
+    ("", 400), ("5", 400), ('{"aors": []', 400), ('{"aors": [], "aors": []}', 400), ("[]", 422)])
+def test_a_lookup_that_is_no_json_is_400_and_no_object_422(api, body, status):
+    problem(api.request("POST", "/v1/bindings:lookup", body, {"Content-Type": "application/json"}), status)
 
 
 def test_a_look_up_with_the_read_token(crowd, read_api):
