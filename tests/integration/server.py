@@ -133,6 +133,7 @@ class Rollcall:
         until(lambda: self.alive() and self.listeners("http"), "the API's listener")
         self.api = Api(self.http, self.token)
         until(lambda: self.alive() and self.api.get("/readyz").status == 200, "readiness")
+        until(lambda: self.events("ready"), "its log to be read up to here")
         return self
 
     def alive(self):
