@@ -127,6 +127,10 @@ static void contacts(void **state)
         {CONTACT("sip:a@h"), 0, NULL},
         {CONTACT("sip:a@h;expires=5"), 0, NULL},
         {CONTACT("a b <sip:a@h>"), 0, NULL},
+        {CONTACT("a b <sip:abcdef@h:5060;x=1;y?z=1>;q=1"), 0, NULL},
+        {CONTACT("a b <sip:abcdef@h?z=1>"), 0, NULL},
+        {CONTACT("a b <sip:%61bcdef@h>"), 0, NULL},
+        {CONTACT("a b <tel:+1-201-555-0123>"), 0, NULL},
         {CONTACT("<tel:+1-2>"), 0, NULL},
         {CONTACT("<mailto:a@b,c@d>"), 0, NULL},
         {CONTACT("<sip:a@h>;x=1;x=2"), 0, NULL},
@@ -386,6 +390,11 @@ static void no_control_byte_of_a_faulty_message_goes_back_out(void **state)
     parsed_free(p);
     p = parse_with("From: <sip:alice@example.com>;tag=f1",
                    "From: \"\\\x07\" <sip:a@h>;tag=f\r\nFrom: <sip:a@h>");
+    assert_int_equal(p->result, SIP_FAULTY);
+    assert_false(p->fault.answerable);
+    parsed_free(p);
+    p = parse_with("Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport",
+                   "Via: SIP/2.0/UDP h;x=\"\\\x07\"\r\nTo: <sip:a@h>");
     assert_int_equal(p->result, SIP_FAULTY);
     assert_false(p->fault.answerable);
     parsed_free(p);
