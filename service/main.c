@@ -18,6 +18,7 @@
 #include "service/cli/cli.h"
 #include "service/net/notify.h"
 #include "service/seccomp.h"
+#include "service/sip/message.h"
 #include "service/worker.h"
 #include "store/flows.h"
 #include "store/credential.h"
@@ -224,6 +225,10 @@ static int start_worker(struct process *p, char *why, size_t why_size)
     store_secret(p->store, w.pipeline.nonces.secret);
     if (c->auth.secret.n && !secret_digest(c->auth.secret, w.pipeline.nonces.secret)) {
         snprintf(why, why_size, "auth.secret: OpenSSL has no SHA-256");
+        return -1;
+    }
+    if (sip_parse_setup()) {
+        snprintf(why, why_size, "libosip2 cannot be set up");
         return -1;
     }
     config_sip_settings(c, &p->settings);
