@@ -109,6 +109,7 @@ int lmdb_open(const struct store_config *config, struct slice rest, struct store
         lmdb_close(s);
         return -1;
     }
+    s->padded_from = 0;
     measure_file(s, config_now(config));
     publish_counts(s);
     *state = s;
@@ -132,6 +133,8 @@ void lmdb_close(void *state)
         free(s->slots[i].bytes);
     if (s->env)
         mdb_env_close(s->env);
+    if (s->padded_from)
+        folder_unpad(s);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     wheel_close(s->wheel);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "store/lmdb/internal.h"
 
 #define LOCK_POLL_MS 100
@@ -96,11 +97,22 @@ static int check_head(struct lmdb_store *s, int fd, char *why, size_t why_size)
         snprintf(why, why_size, "%s/data.mdb cannot be written: %s", s->dir, strerror(errno));
         return -1;
     }
+    s->padded_from = pages > has ? st.st_size : 0;
     // The scan to come reads it all, in about this order.
     posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
     if (s->config.progress && st.st_size > 64 << 20)
         s->config.progress(s->config.progress_arg, "reading the store");
     return 0;
+}
+
+void folder_unpad(struct lmdb_store *s)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/data.mdb", s->dir);
+    if (s->padded_from && truncate(path, s->padded_from) != 0)
+        log_event(LOG_WARNING, "store_padded", "a file that was refused has become longer",
+                  {"path", slice_str(path)});
+    s->padded_from = 0;
 }
 
 int folder_open(struct lmdb_store *s, char *why, size_t why_size)

@@ -86,6 +86,7 @@ struct lmdb_store {
     struct store_config config;
     char dir[512];
     int lock_fd;
+    off_t padded_from; // its length when pages were added at the start; 0: none were, or it is good
     MDB_env *env;
     MDB_dbi meta, users, domains, hosts, counts, bindings, changes;
     unsigned page_size;
@@ -140,6 +141,7 @@ int lmdb_open(const struct store_config *config, struct slice rest, struct store
               void **state, char *why, size_t why_size);
 void lmdb_close(void *state);
 int folder_open(struct lmdb_store *s, char *why, size_t why_size); // folder, lock, file head
+void folder_unpad(struct lmdb_store *s); // a file that is refused is left as it was
 int recovery_scan(struct lmdb_store *s, MDB_txn *txn, char *why, size_t why_size);
 int meta_open(struct lmdb_store *s, MDB_txn *txn, char *why, size_t why_size);
 int meta_put_state(struct lmdb_store *s, MDB_txn *txn, const struct state *st);
