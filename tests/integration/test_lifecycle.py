@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from server import Api, Rollcall, command, until
+from server import Api, command, until
 from sip import Phone
 
 PATIENCE_S = "60"
@@ -92,10 +92,9 @@ def test_who_waits_for_the_store_can_be_ended(rollcall, start):
     assert rollcall.api.get("/readyz").status == 200
 
 
-def test_who_waited_in_vain_says_so(rollcall, tmp_path):
-    waiting = Rollcall(tmp_path / "vain", {"ROLLCALL_STORE_URL": rollcall.env["ROLLCALL_STORE_URL"],
-                                           "ROLLCALL_STORE_LOCK_WAIT": "1"})
-    waiting.start(ready=False)
+def test_who_waited_in_vain_says_so(rollcall, start):
+    waiting = start({"ROLLCALL_STORE_URL": rollcall.env["ROLLCALL_STORE_URL"],
+                     "ROLLCALL_STORE_LOCK_WAIT": "1"}, ready=False, name="vain")
     assert waiting.wait() == 1
     (failure,) = waiting.events("start_failed")
     assert "lock" in failure["msg"]
@@ -118,8 +117,7 @@ def test_a_store_of_another_format_is_refused_with_words_and_left_alone(start, v
     path = server.store / "data.mdb"
     change_format(path, version)
     before = path.read_bytes()
-    other = Rollcall(server.folder, server.env)
-    other.start(ready=False)
+    other = start(server.env, ready=False)
     assert other.wait() == 1
     (failure,) = other.events("start_failed")
     assert "format %d" % version in failure["msg"] and "format 1" in failure["msg"]
