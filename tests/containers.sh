@@ -4,7 +4,7 @@
 # podman with a storage of their own under build/, so that nobody else's containers are touched.
 # Sourced by the files of tests/tiers.d; `need` is ./dev's.
 
-CONTAINER_PACKAGES="buildah podman runc netavark catatonit iptables debootstrap iproute2 util-linux"
+CONTAINER_PACKAGES="buildah podman runc netavark aardvark-dns catatonit iptables debootstrap iproute2 util-linux"
 CONTAINERS=$PWD/build/containers
 
 # lacks: prints why containers cannot be run here; nothing when they can.
