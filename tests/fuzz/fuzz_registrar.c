@@ -12,6 +12,9 @@
 #define LIMIT    4
 #define START    INT64_C(1700000000000)
 
+static const char *const tags[] = {"", ";tag", ";+sip.instance=\"<urn:1>\"",
+                                   ";+sip.instance=\"<urn:2>\""};
+
 struct entry {
     unsigned uri, call, cseq, tag;
     int64_t expires, refreshed;
@@ -118,14 +121,26 @@ static unsigned model_contact(struct model *m, const struct ask *a, size_t i, in
     return 200;
 }
 
+// The tags from 2 on are instances of devices.
+static bool of_an_instance_here(const struct model *m, const struct entry *e)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (e->tag >= 2 && m->items[i].touched && m->items[i].tag == e->tag)
+            return true;
+    return false;
+}
+
 static unsigned model_limit(struct model *m, const struct ask *a, size_t before)
 {
     while (m->n > (before > LIMIT ? before : LIMIT)) {
         size_t oldest = m->n;
-        for (size_t i = 0; i < m->n; i++)
-            if (!m->items[i].touched && m->items[i].call == a->call &&
-                (oldest == m->n || m->items[i].refreshed < m->items[oldest].refreshed))
-                oldest = i;
+        for (int by_call = 0; by_call < 2 && oldest == m->n; by_call++)
+            for (size_t i = 0; i < m->n; i++) {
+                const struct entry *e = &m->items[i];
+                if (!e->touched && (by_call ? e->call == a->call : of_an_instance_here(m, e)) &&
+                    (oldest == m->n || e->refreshed < m->items[oldest].refreshed))
+                    oldest = i;
+            }
         if (oldest == m->n)
             return 403;
         drop(m, oldest);
@@ -225,13 +240,19 @@ static struct slice print(struct arena *arena, const char *before, unsigned n, c
     return arena_copy(arena, buf_slice(&b));
 }
 
+static struct slice with_tag(struct arena *arena, unsigned uri, unsigned tag)
+{
+    char behind[64];
+    snprintf(behind, sizeof behind, "@h>%s", tags[tag]);
+    return print(arena, "<sip:p", uri, behind);
+}
+
 static unsigned service_register(struct run *r, const struct ask *a)
 {
     struct sip_contact *contacts = arena_calloc(&r->arena, CONTACTS, sizeof *contacts);
     struct slice phrase;
     for (size_t i = 0; i < a->n; i++) {
-        struct slice text =
-            print(&r->arena, "<sip:p", a->contacts[i].uri, a->contacts[i].tag ? "@h>;tag" : "@h>");
+        struct slice text = with_tag(&r->arena, a->contacts[i].uri, a->contacts[i].tag);
         HOLD(contact_parse(text, &r->arena, &contacts[i], &phrase) == STEP_OK);
         contacts[i].has_expires = a->contacts[i].has_expires;
         contacts[i].expires = a->contacts[i].expires;
@@ -265,7 +286,7 @@ static void compare(struct run *r)
         const struct entry *e = &r->model.items[i];
         HOLD(slice_eq(b->contact, print(&r->arena, "sip:p", e->uri, "@h")));
         HOLD(b->expires_at_ms == e->expires && b->cseq == e->cseq);
-        HOLD(slice_eq(b->params, e->tag ? SLICE(";tag") : SLICE("")));
+        HOLD(slice_eq(b->params, slice_str(tags[e->tag])));
         HOLD(b->id && !b->gone && b->refreshed_at_ms == e->refreshed);
     }
     store_reader_end(r->reader);
@@ -283,9 +304,9 @@ static struct ask next_ask(struct choices *c)
     a.star = shape == 7;
     a.n = a.star ? 0 : choose(c, CONTACTS + 1);
     for (size_t i = 0; i < a.n; i++) {
-        unsigned how = choose(c, 8);
+        unsigned how = choose(c, 12);
         a.contacts[i].uri = choose(c, URIS);
-        a.contacts[i].tag = how == 7;
+        a.contacts[i].tag = how >= 9 ? how - 8 : 0;
         a.contacts[i].has_expires = how < 5;
         a.contacts[i].expires = how < 5 ? expires[how] : 0;
     }
