@@ -7,7 +7,7 @@ LONG_TIERS="$LONG_TIERS browser"
 # skipped, and the answer is false.
 node_modules() {
     if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-        need nodejs npm
+        need nodejs npm || { verdict skipped "$1" "apt: no nodejs and npm"; return 1; }
     fi
     [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
         { verdict skipped "$1" "needs Node 20, there is $(node --version)"; return 1; }
@@ -21,7 +21,7 @@ node_modules() {
 }
 
 tier_browser() {
-    need chromium
+    need chromium || { verdict skipped browser "apt: no chromium"; return 0; }
     build release build
     node_modules browser || return 0
     node tests/browser/browser.mjs >"$RESULTS/verdicts.tsv"
