@@ -3,14 +3,19 @@
 // AoR is (302), from all others it learns nothing (403 before any look-up).
 #include "service/pipeline.h"
 
-static bool user_of_ruri(const struct sip_uri *uri, const struct domain *domain,
-                         char key[USERNAME_MAX], struct slice *out)
+// Where a name lies: unescaped, and once more folded where the domain wants it.
+struct name {
+    char raw[USERNAME_MAX], folded[USERNAME_MAX];
+};
+
+// Points into `name`.
+static bool user_of_ruri(const struct sip_uri *uri, const struct domain *domain, struct name *name,
+                         struct slice *out)
 {
-    char raw[USERNAME_MAX];
     size_t n;
-    if (!sip_unescape(uri->user, raw, sizeof raw, &n))
+    if (!sip_unescape(uri->user, name->raw, sizeof name->raw, &n))
         return false;
-    *out = user_key(domain, slice_of(raw, n), key);
+    *out = user_key(domain, slice_of(name->raw, n), name->folded);
     return out->n > 0;
 }
 
@@ -23,13 +28,13 @@ void redirect(struct pipeline *p, struct request *r)
     struct user user;
     struct slice key;
     struct aor_state state;
-    char scratch[USERNAME_MAX];
+    struct name name;
     const struct domain *domain = pipeline_domain(p, &r->sip.ruri, &r->flow);
     if (!domain) {
         answer_plain(p, r, 404, "Not a Domain of This Registrar");
         return;
     }
-    if (!user_of_ruri(&r->sip.ruri, domain, scratch, &key) ||
+    if (!user_of_ruri(&r->sip.ruri, domain, &name, &key) ||
         store_user_find(p->reader, domain->name, key, &user) != STORE_OK || !user.enabled) {
         answer_plain(p, r, 404, NULL);
         return;
