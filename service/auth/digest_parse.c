@@ -119,7 +119,7 @@ static bool extended_value(struct slice raw, struct arena *arena, struct slice *
             if (!hex_number(slice_of(rest.p + i + 1, rest.n - i - 1 < 2 ? 0 : 2), 2, &byte))
                 return false;
             i += 2;
-        } else if (byte >= 0x80 || !is_token((char)byte)) {
+        } else if (!is_token((char)byte)) {
             return false;
         }
         if (byte < 0x20 || byte == 0x7f)

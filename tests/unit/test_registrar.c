@@ -66,6 +66,18 @@ static void rfc3261_10_3_step_7_too_brief_is_423_with_the_minimum_and_changes_no
     }
 }
 
+static void a_default_below_the_minimum_is_no_answer_to_brevity(void **s)
+{
+    (void)s;
+    struct world w;
+    world_open(&w);
+    w.policy.default_expires = 30;
+    assert_int_equal(reg(&w, "c", 1, "Contact: <sip:a@h>"), 200);
+    assert_string_equal(shown(&w), "*sip:a@h=30");
+    assert_int_equal(reg(&w, "c", 2, "Contact: <sip:a@h>;expires=30"), 423);
+    world_close(&w);
+}
+
 static void what_is_granted_is_never_more_than_what_was_asked(void **s)
 {
     (void)s;
@@ -392,6 +404,7 @@ int main(void)
         cmocka_unit_test(
             rfc3261_10_3_step_7_expires_comes_from_the_contact_the_header_or_the_default),
         cmocka_unit_test(rfc3261_10_3_step_7_too_brief_is_423_with_the_minimum_and_changes_nothing),
+        cmocka_unit_test(a_default_below_the_minimum_is_no_answer_to_brevity),
         cmocka_unit_test(what_is_granted_is_never_more_than_what_was_asked),
         cmocka_unit_test(nat_max_expires_caps_phones_behind_nat_only),
         cmocka_unit_test(rfc3261_10_3_step_7_a_refresh_is_the_same_binding),

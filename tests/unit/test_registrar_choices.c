@@ -297,6 +297,22 @@ static void rfc5626_6_without_its_three_signs_it_is_a_plain_registration(void **
     }
 }
 
+// What was registered plainly is found by its URI only, whatever ids it carries.
+static void rfc5626_6_a_plain_registration_is_no_flow(void **s)
+{
+    (void)s;
+    struct world w;
+    world_open(&w);
+    assert_int_equal(reg(&w, "c", 1, FLOW("sip:a@h:1", "1")), 200);
+    assert_int_equal(reg(&w, "d", 1, FLOW("sip:a@h:2", "1") OUTBOUND), 200);
+    assert_string_equal(shown(&w), "sip:a@h:1=3600 *sip:a@h:2=3600");
+    // by its URI it becomes one
+    assert_int_equal(reg(&w, "e", 1, FLOW("sip:a@h:1", "2") OUTBOUND), 200);
+    assert_int_equal(w.set.n, 2);
+    assert_int_equal(w.set.items[0].flags & BINDING_OUTBOUND, BINDING_OUTBOUND);
+    world_close(&w);
+}
+
 static void rfc5626_6_the_first_hop_must_support_it_else_439(void **s)
 {
     (void)s;
@@ -412,6 +428,7 @@ int main(void)
         cmocka_unit_test(rfc5626_6_a_flow_is_known_by_instance_and_reg_id),
         cmocka_unit_test(rfc5626_6_the_cseq_of_a_flow_rises_too),
         cmocka_unit_test(rfc5626_6_without_its_three_signs_it_is_a_plain_registration),
+        cmocka_unit_test(rfc5626_6_a_plain_registration_is_no_flow),
         cmocka_unit_test(rfc5626_6_the_first_hop_must_support_it_else_439),
         cmocka_unit_test(rfc5626_6_two_flows_in_one_request_are_400),
         cmocka_unit_test(rfc3327_5_3_the_path_is_kept_in_order_and_replaced_by_a_refresh),
