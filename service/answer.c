@@ -34,6 +34,20 @@ static struct buf begin(struct pipeline *p, struct request *r, unsigned status, 
     return b;
 }
 
+// Over UDP an address is claimed, not shown. Who may ask where an AoR is may have answers sent
+// elsewhere, by a maddr, and again and again, until the ACK of an INVITE; for all others one
+// request has one answer (as of a stateless UAS, RFC 3261 section 8.2.7), and it goes to its
+// source: we are no reflector.
+static bool is_trusted(const struct pipeline *p, const struct request *r)
+{
+    return networks_contain(&p->settings->redirect_from, &r->flow.remote);
+}
+
+bool answer_destination(struct pipeline *p, struct request *r, struct address *to)
+{
+    return reply_destination(&r->sip, &r->flow.remote, is_trusted(p, r), to);
+}
+
 static void send(struct pipeline *p, struct request *r, unsigned status, struct buf *b, bool keep)
 {
     struct address to;
@@ -47,14 +61,15 @@ static void send(struct pipeline *p, struct request *r, unsigned status, struct 
     struct slice bytes = buf_slice(b);
     metric_add(METRIC_RESPONSES, metric_code_cell(status), 1);
     if (keep)
-        bytes = txn_finish(p->txns, &r->pending, bytes, p->now_ms);
-    if (!reply_destination(&r->sip, &r->flow.remote, &to)) {
+        txn_finish(p->txns, &r->pending, bytes, p->now_ms);
+    if (!answer_destination(p, r, &to)) {
         metric_add(METRIC_DROPPED, DROP_UNANSWERABLE, 1);
         return;
     }
-    if (keep && r->sip.method == SIP_INVITE && r->flow.transport == TRANSPORT_UDP)
+    if (keep && r->sip.method == SIP_INVITE && r->flow.transport == TRANSPORT_UDP &&
+        is_trusted(p, r))
         invites_answered(p->invites, &r->pending.key, &r->flow, &to, bytes, p->now_ms);
-    p->config.net.send(p->config.net.arg, &r->flow, &to, bytes, bytes.p != p->reply);
+    p->config.net.send(p->config.net.arg, &r->flow, &to, bytes);
 }
 
 static void send_final(struct pipeline *p, struct request *r, unsigned status, struct buf *b)

@@ -115,7 +115,7 @@ static void send_again(struct invites *v, struct invite *i, const struct pipelin
         forget(v, i);
         return;
     }
-    net->send(net->arg, &i->flow, &i->to, slice_of(i->bytes + i->key_n, i->reply_n), false);
+    net->send(net->arg, &i->flow, &i->to, slice_of(i->bytes + i->key_n, i->reply_n));
     unqueue(v, i);
     if (i->step + 1 < STEPS)
         i->step++;

@@ -468,8 +468,8 @@ static bool take_request(struct pipeline *p, struct request *r)
     switch (txn_match(p->txns, &r->pending, p->now_ms, &reply, &found)) {
     case TXN_DONE:
         metric_add(METRIC_RETRANSMISSIONS, 0, 1);
-        if (reply_destination(&r->sip, &r->flow.remote, &to))
-            p->config.net.send(p->config.net.arg, &r->flow, &to, reply, true);
+        if (answer_destination(p, r, &to))
+            p->config.net.send(p->config.net.arg, &r->flow, &to, reply);
         return false;
     case TXN_PENDING: {
         struct request *original =

@@ -26,10 +26,8 @@
 
 // What the pipeline asks of the sockets.
 struct pipeline_net {
-    // Sends the response on the request's flow; `to` matters on UDP. `bytes` stay until the end of
-    // the batch where `kept`, else they must be copied or sent now.
-    void (*send)(void *arg, const struct flow *flow, const struct address *to, struct slice bytes,
-                 bool kept);
+    // Sends the response on the request's flow; `to` matters on UDP. `bytes` are copied or sent.
+    void (*send)(void *arg, const struct flow *flow, const struct address *to, struct slice bytes);
     void (*authenticated)(void *arg, const struct flow *flow);
     uint64_t (*flow_token)(void *arg, const struct flow *flow);
     void *arg;
@@ -120,6 +118,8 @@ const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *u
 // Builds, keeps and sends a response without more than the usual headers; `reason` is of a
 // REGISTER.
 void answer_plain(struct pipeline *p, struct request *r, unsigned status, const char *phrase);
+// Where the answer goes over UDP; false where there is no way.
+bool answer_destination(struct pipeline *p, struct request *r, struct address *to);
 void answer_fault(struct pipeline *p, struct request *r, const struct sip_fault *fault);
 void answer_options(struct pipeline *p, struct request *r);
 // Require has an option tag that is not known here.

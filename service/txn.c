@@ -251,13 +251,12 @@ bool txn_of_cancel(struct txns *t, const struct sip_request *cancel, const struc
     return true;
 }
 
-struct slice txn_finish(struct txns *t, const struct txn_pending *p, struct slice reply,
-                        int64_t now_ms)
+void txn_finish(struct txns *t, const struct txn_pending *p, struct slice reply, int64_t now_ms)
 {
     size_t size = sizeof(struct entry) + p->key.text.n + reply.n;
     size = (size + 2 * ENTRY_ALIGN - 1) & ~(size_t)(ENTRY_ALIGN - 1);
     if (size > t->size / 8)
-        return reply;
+        return;
     struct entry *e = make_room(t, size, now_ms);
     uint32_t *bucket = bucket_of(t, p->key.hash);
     *e = (struct entry){.hash = p->key.hash,
@@ -276,7 +275,6 @@ struct slice txn_finish(struct txns *t, const struct txn_pending *p, struct slic
         t->head = 0;
     t->used += size;
     metric_add(METRIC_TRANSACTIONS, 0, 1);
-    return slice_of(text + p->key.text.n, reply.n);
 }
 
 enum txn_match txn_match(struct txns *t, const struct txn_pending *p, int64_t now_ms,

@@ -55,10 +55,9 @@ enum txn_match txn_match(struct txns *t, const struct txn_pending *pending, int6
 // Between these two the request is pending.
 void txn_begin(struct txns *t, struct txn_pending *pending);
 void txn_end(struct txns *t, struct txn_pending *pending);
-// Keeps the response. Returns it as kept (valid until the ring comes round), or `reply` itself
-// where it does not fit.
-struct slice txn_finish(struct txns *t, const struct txn_pending *pending, struct slice reply,
-                        int64_t now_ms);
+// Keeps a copy of the response, unless it is larger than an eighth of the memory.
+void txn_finish(struct txns *t, const struct txn_pending *pending, struct slice reply,
+                int64_t now_ms);
 // A To tag that depends on the transaction alone, so that it is the same again even when the reply
 // is forgotten: 16 hex digits.
 void txn_to_tag(const struct txns *t, const struct txn_pending *pending, char out[16]);

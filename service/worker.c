@@ -43,7 +43,7 @@ struct worker {
 // ---- What the pipeline asks of the sockets ------------------------------------------------------
 
 static void net_send(void *arg, const struct flow *flow, const struct address *to,
-                     struct slice bytes, bool kept)
+                     struct slice bytes)
 {
     struct worker *w = arg;
     if (flow->transport == TRANSPORT_TCP) {
@@ -51,8 +51,6 @@ static void net_send(void *arg, const struct flow *flow, const struct address *t
         return;
     }
     udp_queue(w->udp[flow->listener], w->batch, flow, to, bytes);
-    if (!kept)
-        udp_flush(w->batch);
 }
 
 static void net_waits(void *arg, const struct flow *flow, bool waits)
@@ -86,7 +84,7 @@ static void take(void *arg, struct request *r)
         char answer[STUN_ANSWER_MAX];
         size_t n = stun_answer(r->bytes, &r->flow.remote, answer);
         if (n)
-            net_send(w, &r->flow, &r->flow.remote, slice_of(answer, n), false);
+            net_send(w, &r->flow, &r->flow.remote, slice_of(answer, n));
         request_give(&w->pool, r);
         return;
     }

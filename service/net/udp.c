@@ -16,6 +16,7 @@
 #define RECEIVE_BUFFER (16 * 1024 * 1024)
 #define TAIL_BYTES     (UDP_DATAGRAM_MAX - REQUEST_INLINE_BYTES)
 #define CONTROL_BYTES  128
+#define OUT_BYTES      (2 * UDP_DATAGRAM_MAX) // of all that is queued
 
 struct udp_socket {
     int fd;
@@ -46,6 +47,8 @@ struct udp_batch {
     struct out_slot out_slot[UDP_BATCH];
     struct udp_socket *out_socket; // of all that is queued
     unsigned queued;
+    size_t out_n; // of out_bytes
+    char out_bytes[OUT_BYTES];
     char (*tails)[TAIL_BYTES];
     char scrap[2048]; // datagrams go here when no request is free
 };
@@ -260,11 +263,14 @@ static size_t put_control(struct udp_socket *s, char *control, const struct flow
 void udp_queue(struct udp_socket *s, struct udp_batch *b, const struct flow *flow,
                const struct address *to, struct slice bytes)
 {
-    if (b->queued == UDP_BATCH || (b->queued && b->out_socket != s))
+    if (b->queued == UDP_BATCH || (b->queued && b->out_socket != s) ||
+        bytes.n > OUT_BYTES - b->out_n)
         udp_flush(b);
+    char *copy = memcpy(b->out_bytes + b->out_n, bytes.p, bytes.n);
+    b->out_n += bytes.n;
     struct out_slot *slot = &b->out_slot[b->queued];
     struct msghdr *m = &b->out[b->queued].msg_hdr;
-    slot->iov = (struct iovec){(void *)(uintptr_t)bytes.p, bytes.n};
+    slot->iov = (struct iovec){copy, bytes.n};
     *m = (struct msghdr){.msg_name = &slot->to, .msg_iov = &slot->iov, .msg_iovlen = 1};
     m->msg_namelen = socket_address(to, s->family, &slot->to);
     if (s->wildcard && flow->local.family) {
@@ -289,4 +295,5 @@ void udp_flush(struct udp_batch *b)
         }
     }
     b->queued = 0;
+    b->out_n = 0;
 }

@@ -26,8 +26,8 @@ void udp_batch_close(struct udp_batch *b);
 // *age_ms is raised to how long the first of them has waited in the kernel.
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
                 void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms);
-// Queues one datagram; `bytes` must stay until udp_flush(). Flushes by itself when the batch is
-// full.
+// Queues a copy of one datagram until udp_flush(): what it was made from may be another's by then.
+// Flushes by itself when the batch is full.
 void udp_queue(struct udp_socket *s, struct udp_batch *b, const struct flow *flow,
                const struct address *to, struct slice bytes);
 void udp_flush(struct udp_batch *b);

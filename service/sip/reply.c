@@ -193,13 +193,13 @@ void reply_end(struct buf *b)
 }
 
 bool reply_destination(const struct sip_request *req, const struct address *source,
-                       struct address *out)
+                       bool follow_maddr, struct address *out)
 {
     if (req->n_vias == 0)
         return false;
     const struct sip_via *via = &req->via[0];
     uint16_t sent_by_port = via->port ? via->port : 5060;
-    if (via->maddr.n && address_parse(via->maddr, out)) {
+    if (follow_maddr && via->maddr.n && address_parse(via->maddr, out)) {
         out->port = sent_by_port;
         return true;
     }

@@ -21,6 +21,7 @@ void reply_end(struct buf *b);
 struct slice reply_phrase(unsigned status);
 
 // Where a response goes that was asked over UDP (RFC 3261 section 18.2.2, RFC 3581 section 4):
-// maddr, else the source address with the rport or the sent-by port. False where there is no way.
+// maddr where that is followed, else the source address with the rport or the sent-by port. False
+// where there is no way.
 bool reply_destination(const struct sip_request *req, const struct address *source,
-                       struct address *out);
+                       bool follow_maddr, struct address *out);

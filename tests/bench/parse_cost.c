@@ -85,10 +85,10 @@ struct rig {
 };
 
 static void rig_send(void *arg, const struct flow *flow, const struct address *to,
-                     struct slice bytes, bool kept)
+                     struct slice bytes)
 {
     struct rig *g = arg;
-    (void)flow, (void)to, (void)kept;
+    (void)flow, (void)to;
     memcpy(g->reply, bytes.p, bytes.n);
     g->reply_size = bytes.n;
     g->sent++;

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     SLICE("t"));
         reply_end(&b);
         HOLD(!b.full);
-        reply_destination(&req, &source, &source);
+        reply_destination(&req, &source, true, &source);
     }
     if (result == SIP_FAULTY)
         HOLD(fault.status >= 400 && fault.phrase.n && !arena.failed);

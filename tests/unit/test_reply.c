@@ -126,14 +126,16 @@ static void rfc3261_18_2_2_and_rfc3581_4_where_a_response_goes(void **state)
         struct address to, want = addr(rows[i].host, rows[i].port);
         snprintf(request, sizeof request, REQUEST("Via: %s\r\n", "<sip:a@h>"), rows[i].via);
         struct parsed *p = parse_slice(slice_str(request));
-        assert_true(reply_destination(&p->req, &source, &to));
+        assert_true(reply_destination(&p->req, &source, true, &to));
         if (!address_eq(&to, &want))
             fail_msg("%s: port %u", rows[i].via, to.port);
+        assert_true(reply_destination(&p->req, &source, false, &to));
+        assert_true(address_same_host(&to, &source));
         parsed_free(p);
     }
     struct sip_request *none = calloc(1, sizeof *none);
     struct address to;
-    assert_false(reply_destination(none, &source, &to));
+    assert_false(reply_destination(none, &source, true, &to));
     free(none);
 }
 

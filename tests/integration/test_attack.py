@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a hostile sender tries, and what it gets for it."""
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+from sip import NoAnswer, Phone, Wire, hostport, token
+
+
+def options(wire, branch, padding=0):
+    """An OPTIONS whose answer repeats `padding` bytes of its Vias, and its own Call-ID."""
+    vias = ["Via: SIP/2.0/UDP %s;branch=z9hG4bK%s;rport" % (hostport(wire.local), branch)]
+    while padding > 0:
+        vias.append("Via: SIP/2.0/UDP 192.0.2.1;x=%s" % ("a" * min(padding, 4000)))
+        padding -= 4000
+    return "\r\n".join(["OPTIONS sip:example.com SIP/2.0"] + vias + [
+        "Max-Forwards: 70", "From: <sip:a@example.com>;tag=1", "To: <sip:a@example.com>",
+        "Call-ID: " + branch, "CSeq: 1 OPTIONS", "Content-Length: 0", "", ""])
+
+
+def kept_replies(server):
+    text = server.api.get("/metrics").body.decode()
+    return int(re.search(r"^rollcall_sip_transactions (\d+)$", text, re.MULTILINE).group(1))
+
+
+def test_a_retransmission_never_gets_what_was_said_to_another(start):
+    """The oldest replies kept are asked for once more, in the batch that forgets them."""
+    server = start(env={"ROLLCALL_SIP_TRANSACTION_MEMORY": "8MiB"})
+    asker, others = (Wire(server.address("udp")) for _ in range(2))
+    branches = [token() for _ in range(600)]
+    for branch in branches:  # each pair takes 16 kB of 8 MiB
+        asker.exchange(options(asker, branch))
+        others.exchange(options(others, token(), 15000))
+    oldest = len(branches) - kept_replies(server) // 2 + 1
+    assert oldest > 1, "the memory is full"
+    again = branches[oldest:oldest + 8]
+    os.kill(server.process.pid, signal.SIGSTOP)
+    os.waitpid(server.process.pid, os.WUNTRACED)
+    for branch in again:
+        asker.send(options(asker, branch))
+    for _ in range(8):
+        others.send(options(others, token(), 15000))
+    os.kill(server.process.pid, signal.SIGCONT)
+    assert [asker.receive().get("Call-ID") for _ in again] == again
+    asker.close()
+    others.close()
+
+
+# 127.0.0.1 may ask where somebody is, the rest of 127/8 is the world.
+ENV = {"ROLLCALL_REGISTRAR_REDIRECT_FROM": "127.0.0.1/32", "ROLLCALL_SIP_LISTEN": "udp://0.0.0.0:0,tcp://0.0.0.0:0"}
+
+
+@pytest.fixture
+def stranger(shared):
+    phone = Phone(("127.0.0.1", shared.udp[1]), "nobody", "x", source=("127.0.0.2", 0))
+    yield phone
+    phone.close()
+
+
+def test_one_invite_of_a_stranger_gets_one_answer(shared, stranger):
+    """Its address may be spoofed: Timer G would send each answer eleven times to a victim."""
+    caller = Phone(("127.0.0.1", shared.udp[1]), "nobody", "x")
+    for phone in (stranger, caller):
+        phone.wire.send(phone.build([], method="INVITE", uri="sip:nobody@example.com"))
+    assert [caller.wire.receive().status for _ in range(3)] == [404] * 3, "by Timer G, 1.5 seconds"
+    caller.close()
+    assert stranger.wire.receive().status == 403
+    with pytest.raises(NoAnswer):
+        stranger.wire.receive(0.1)
+
+
+def test_a_stranger_cannot_aim_answers_at_others(shared, stranger):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
+        victim.bind(("127.0.0.3", 0))
+        victim.setblocking(False)
+        via = "SIP/2.0/UDP 192.0.2.5:%d;maddr=127.0.0.3;branch=z9hG4bK%s;rport" % (
+            victim.getsockname()[1], token())
+        for _ in range(2):  # the answer that was kept goes no other way
+            stranger.wire.send(stranger.build([], via=via, cseq=1))
+            assert stranger.wire.receive().status == 401
+        with pytest.raises(BlockingIOError):
+            victim.recv(1)
