@@ -22,6 +22,7 @@ struct options {
     bool echo;            // the server is echo: whatever comes back is the answer
     bool no_prepare;      // measure from the first registration on
     const char *pids;     // the server's processes, comma-separated
+    uint64_t run;         // makes Call-IDs and branches of two runs differ; 0: random
 };
 
 struct phone {

@@ -10,13 +10,8 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/metrics.h"
-#include "service/pipeline.h"
-#include "store/credential.h"
+#include "tests/bench/rig.h"
 
 #define DATAGRAM_MAX 65507
 #define HEADERS      20000 // just below SIP_HEADERS_MAX
@@ -68,139 +63,8 @@ void *realloc(void *p, size_t size)
     return __libc_realloc(p, size);
 }
 
-// ---- A pipeline without sockets -----------------------------------------------------------------
-
-struct rig {
-    struct pipeline pipeline;
-    struct request_pool pool;
-    struct sip_settings settings;
-    struct store *store;
-    struct attempts *attempts;
-    struct bans *bans;
-    struct flow flow;
-    int event;
-    unsigned sent;
-    char reply[REPLY_MAX];
-    size_t reply_size;
-};
-
-static void rig_send(void *arg, const struct flow *flow, const struct address *to,
-                     struct slice bytes)
-{
-    struct rig *g = arg;
-    (void)flow, (void)to;
-    memcpy(g->reply, bytes.p, bytes.n);
-    g->reply_size = bytes.n;
-    g->sent++;
-}
-
-static void rig_authenticated(void *arg, const struct flow *flow)
-{
-    (void)arg, (void)flow;
-}
-
-static uint64_t rig_flow_token(void *arg, const struct flow *flow)
-{
-    (void)arg, (void)flow;
-    return 1;
-}
-
-static void rig_wake(void *arg)
-{
-    struct rig *g = arg;
-    uint64_t one = 1;
-    if (write(g->event, &one, sizeof one) != sizeof one)
-        abort();
-}
-
-static enum decision decide_domain(struct store_op *op, const struct domain *current,
-                                   uint64_t users, int64_t now_ms, struct domain *next)
-{
-    (void)op, (void)current, (void)users, (void)now_ms;
-    next->realm = SLICE("example.com");
-    next->min_expires = next->default_expires = next->max_expires = next->max_bindings = -1;
-    return DECIDE_WRITE;
-}
-
-static enum decision decide_user(struct store_op *op, const struct domain *domain,
-                                 const struct user *current, int64_t now_ms, struct user *next,
-                                 bool *remove_bindings)
-{
-    (void)op, (void)current, (void)now_ms, (void)remove_bindings;
-    next->enabled = true;
-    return credentials_from_password(SLICE("bob"), domain->realm, SLICE("zanzibar"),
-                                     &next->credentials)
-               ? DECIDE_WRITE
-               : DECIDE_REFUSE;
-}
-
-static void must(bool held, const char *what)
-{
-    if (held)
-        return;
-    fprintf(stderr, "parse_cost: %s\n", what);
-    exit(2);
-}
-
-static void rig_provision(struct rig *g)
-{
-    struct arena arena;
-    arena_init(&arena, NULL, 0, 1 << 20);
-    struct store_op op = {.kind = STORE_OP_DOMAIN,
-                          .domain = SLICE("example.com"),
-                          .username = SLICE("bob"),
-                          .arena = &arena,
-                          .decide_domain = decide_domain,
-                          .decide_user = decide_user};
-    must(store_do(g->store, &op) == STORE_OK, "no domain");
-    op.kind = STORE_OP_USER;
-    must(store_do(g->store, &op) == STORE_OK, "no user");
-    arena_reset(&arena);
-}
-
-static void rig_open(struct rig *g, const char *url)
-{
-    char why[256] = "";
-    clock_start();
-    log_setup(LOG_ERROR, LOG_TEXT);
-    struct store_config config = {.url = slice_str(url),
-                                  .map_size = 64u << 20,
-                                  .changes_max = 1000,
-                                  .queue_max = 1000,
-                                  .now_ms = clock_now_ms()};
-    must(sip_parse_setup() == 0, "libosip2");
-    must(store_open(&config, &g->store, why, sizeof why) == 0, why);
-    rig_provision(g);
-    g->event = eventfd(0, 0);
-    g->attempts = attempts_open(1 << 20);
-    g->bans = bans_open();
-    g->settings.registrar = (struct reg_policy){
-        .min_expires = 60, .default_expires = 3600, .max_expires = 7200, .max_bindings = 10};
-    g->settings.algorithms[0] = ALGORITHM_MD5;
-    g->settings.n_algorithms = 1;
-    request_pool_init(&g->pool, 16);
-    struct pipeline_config p = {.store = g->store,
-                                .attempts = g->attempts,
-                                .bans = g->bans,
-                                .pool = &g->pool,
-                                .net = {rig_send, rig_authenticated, rig_flow_token, g},
-                                .transaction_memory = 1 << 20,
-                                .pending_max = 16,
-                                .wake = rig_wake,
-                                .wake_arg = g};
-    p.nonces = (struct nonce_config){
-        .lifetime_ms = 3900000, .started_ms = clock_started_ms(), .table_size = 1024};
-    must(pipeline_open(&g->pipeline, &p, &g->settings, why, sizeof why) == 0, why);
-    must(address_parse(SLICE("192.0.2.1"), &g->flow.remote), "address");
-    g->flow.remote.port = 5060;
-    must(address_parse(SLICE("192.0.2.2"), &g->flow.local), "address");
-}
-
-// What callgrind counts.
-static __attribute__((noinline)) void measured(void (*work)(void *), void *arg)
-{
-    work(arg);
-}
+// ---- One message
+// ----------------------------------------------------------------------------------
 
 // The message is in the request, as it is when a datagram was received.
 struct take {
@@ -216,14 +80,9 @@ static void take(void *arg)
 
 static void rig_take(struct rig *g, struct slice message)
 {
-    struct request *r = request_take(&g->pool);
-    must(r && request_fill(r, message, SLICE_NONE), "no memory");
-    r->flow = g->flow;
-    r->received_us = clock_mono_us();
-    g->pipeline.now_ms = clock_now_ms();
+    struct request *r = rig_request(g, message);
     pipeline_begin(&g->pipeline);
     measured(take, &(struct take){g, r});
-    pipeline_submit(&g->pipeline);
 }
 
 // ---- The worst cases ----------------------------------------------------------------------------
@@ -317,7 +176,7 @@ static struct slice build(const struct worst *w, char *out)
     b.full = false;
     b.cap = DATAGRAM_MAX;
     BUF_LIT(&b, "\r\n");
-    must(b.n > sizeof PLAIN + 500, w->name);
+    rig_must(b.n > sizeof PLAIN + 500, w->name);
     return buf_slice(&b);
 }
 
@@ -350,7 +209,7 @@ static struct slice build_long(unsigned which, char *out, const char **name)
     for (size_t i = 0; i < rows[which].times; i++)
         buf_put(&b, slice_str(rows[which].item));
     buf_put(&b, slice_str(rows[which].behind));
-    must(!b.full, *name);
+    rig_must(!b.full, *name);
     return buf_slice(&b);
 }
 
@@ -382,8 +241,9 @@ static void crowd_parse(struct crowd *c, size_t n, unsigned from, char first, co
         buf_printf(&b, "%czz=%zu>%s\r\n", first == ';' ? ';' : '&', from + i, behind);
     }
     BUF_LIT(&b, "\r\n");
-    must(!b.full && sip_parse(buf_slice(&b), &c->arena, &c->req, &fault) == SIP_PARSED, "a crowd");
-    must(c->req.n_contacts == n, "a crowd's size");
+    rig_must(!b.full && sip_parse(buf_slice(&b), &c->arena, &c->req, &fault) == SIP_PARSED,
+             "a crowd");
+    rig_must(c->req.n_contacts == n, "a crowd's size");
 }
 
 static void crowd_decide(void *arg)
@@ -394,20 +254,21 @@ static void crowd_decide(void *arg)
                               .n_contacts = c->req.n_contacts,
                               .call_id = SLICE("other"),
                               .first_hop = true};
-    must(registrar_decide(&req, &c->set, &c->policy, 1, &c->arena, &next, &c->answer), "memory");
+    rig_must(registrar_decide(&req, &c->set, &c->policy, 1, &c->arena, &next, &c->answer),
+             "memory");
 }
 
 static void crowd_cost(unsigned bindings, unsigned contacts, char first, const char *behind,
                        const char *name)
 {
     struct crowd *there = calloc(1, sizeof *there), *asks = calloc(1, sizeof *asks);
-    must(there && asks, "memory");
+    rig_must(there && asks, "memory");
     arena_init(&there->arena, NULL, 0, 1 << 20);
     arena_init(&asks->arena, NULL, 0, 1 << 20);
     crowd_parse(there, bindings, 0, first, "");
     crowd_parse(asks, contacts, bindings, first, behind);
     asks->set.items = arena_calloc(&there->arena, bindings, sizeof *asks->set.items);
-    must(asks->set.items, "memory");
+    rig_must(asks->set.items, "memory");
     asks->set.n = bindings;
     for (unsigned i = 0; i < bindings; i++)
         asks->set.items[i].contact = there->req.contacts[i].addr.uri_text;
@@ -433,15 +294,18 @@ static int costs(struct rig *g)
     static char message[DATAGRAM_MAX];
     const char *name;
     rig_open(g, "memory:");
+    rig_add_user(g, "bob");
     // twice: the first fills what is made lazily, the second shows the usual message
     for (int i = 0; i < 2; i++) {
         printf("%s\t%zu\n", i ? "a plain REGISTER" : "the first REGISTER", sizeof PLAIN + 1);
         rig_take(g, SLICE(PLAIN "\r\n"));
+        rig_settle(g);
     }
     for (size_t i = 0; i < sizeof worst / sizeof *worst; i++) {
         struct slice built = build(&worst[i], message);
         printf("%s\t%zu\n", worst[i].name, built.n);
         rig_take(g, built);
+        rig_settle(g);
     }
     for (unsigned i = 0;; i++) {
         struct slice built = build_long(i, message, &name);
@@ -449,6 +313,7 @@ static int costs(struct rig *g)
             break;
         printf("%s\t%zu\n", name, built.n);
         rig_take(g, built);
+        rig_settle(g);
     }
     crowd_costs();
     return 0;
@@ -459,7 +324,7 @@ static int costs(struct rig *g)
 static void md5_hex(struct slice text, char out[33])
 {
     uint8_t sum[16];
-    must(EVP_Digest(text.p, text.n, sum, NULL, EVP_md5(), NULL) == 1, "MD5");
+    rig_must(EVP_Digest(text.p, text.n, sum, NULL, EVP_md5(), NULL) == 1, "MD5");
     struct buf b = buf_over(out, 32);
     buf_hex(&b, sum, sizeof sum);
     out[32] = '\0';
@@ -483,7 +348,7 @@ static struct slice refresh(char *out, size_t size, const char *nonce, unsigned 
                  "realm=\"example.com\", nonce=\"%s\", uri=\"sip:example.com\", qop=auth, "
                  "nc=%08x, cnonce=\"c\", response=\"%s\"\r\nContent-Length: 0\r\n\r\n",
                  n, n, n, nonce, n, response);
-    must(m > 0 && (size_t)m < size, "refresh");
+    rig_must(m > 0 && (size_t)m < size, "refresh");
     return slice_of(out, (size_t)m);
 }
 
@@ -498,19 +363,19 @@ static int mallocs(struct rig *g, const char *dir)
     unsigned long most = 0, most_crypto = 0;
     snprintf(url, sizeof url, "lmdb:%s", dir);
     rig_open(g, url);
+    rig_add_user(g, "bob");
     rig_take(g, SLICE(PLAIN "\r\n"));
+    rig_settle(g);
     char *at = memmem(g->reply, g->reply_size, "nonce=\"", 7);
-    must(answered(g, "401") && at, "no challenge");
+    rig_must(answered(g, "401") && at, "no challenge");
     memcpy(nonce, at + 7, NONCE_LENGTH);
     for (unsigned n = 1; n <= 60; n++) {
-        uint64_t ignored;
         struct slice built = refresh(message, sizeof message, nonce, n);
         unsigned long before = asked, before_crypto = asked_by_crypto;
         g->sent = 0;
         rig_take(g, built);
-        must(read(g->event, &ignored, sizeof ignored) == sizeof ignored, "no completion");
-        pipeline_completed(&g->pipeline);
-        must(g->sent == 1 && answered(g, "200"), "a refresh was refused");
+        rig_settle(g);
+        rig_must(g->sent == 1 && answered(g, "200"), "a refresh was refused");
         if (n > 20 && asked - before > most) // warm by then
             most = asked - before;
         if (n > 20 && asked_by_crypto - before_crypto > most_crypto)
