@@ -10,10 +10,24 @@
 #include "store/credential.h"
 
 #define DIGEST_MAX 32
+#define A2_MAX     256 // a longer one is hashed each time
+
+struct hex {
+    char text[2 * DIGEST_MAX];
+};
+
+// H(A2) that was asked for last: all phones of a domain send the same method and URI.
+struct known_a2 {
+    enum algorithm algorithm;
+    size_t n_method, n_uri;
+    char text[A2_MAX]; // one behind the other
+    struct hex hash;
+};
 
 struct digest_engine {
     EVP_MD *md[ALGORITHM_COUNT]; // NULL where OpenSSL has none
     EVP_MD_CTX *ctx;
+    struct known_a2 request, answer; // of a response, of a rspauth (which has no method)
     struct hash_key dummy_key;
 };
 
@@ -49,26 +63,74 @@ bool digest_engine_has(const struct digest_engine *e, enum algorithm a)
     return e->md[a] != NULL;
 }
 
-// H(part[0]:part[1]:...); false when OpenSSL fails.
+static bool update(struct digest_engine *e, struct slice s)
+{
+    return s.n == 0 || EVP_DigestUpdate(e->ctx, s.p, s.n) == 1;
+}
+
+// What was collected goes in; it may be a secret.
+static bool flush(struct digest_engine *e, struct buf *b)
+{
+    bool ok = update(e, buf_slice(b));
+    secret_wipe(b->p, b->n);
+    b->n = 0;
+    return ok;
+}
+
+// H(part[0]:part[1]:...); false when OpenSSL fails. What is short goes in by one call: each costs a
+// third of a block of MD5.
 static bool hash(struct digest_engine *e, enum algorithm a, const struct slice *part, size_t n,
                  uint8_t out[DIGEST_MAX])
 {
+    char text[512];
+    struct buf b = buf_over(text, sizeof text);
     bool ok = e->md[a] && EVP_DigestInit_ex2(e->ctx, e->md[a], NULL) == 1;
-    for (size_t i = 0; ok && i < n; i++)
-        ok = (i == 0 || EVP_DigestUpdate(e->ctx, ":", 1) == 1) &&
-             (part[i].n == 0 || EVP_DigestUpdate(e->ctx, part[i].p, part[i].n) == 1);
-    return ok && EVP_DigestFinal_ex(e->ctx, out, NULL) == 1;
+    for (size_t i = 0; ok && i < n; i++) {
+        bool fits = part[i].n < b.cap - b.n; // with its colon
+        if (!fits)
+            ok = flush(e, &b);
+        if (i)
+            buf_byte(&b, ':');
+        if (fits)
+            buf_put(&b, part[i]);
+        else
+            ok = ok && flush(e, &b) && update(e, part[i]);
+    }
+    return flush(e, &b) && ok && EVP_DigestFinal_ex(e->ctx, out, NULL) == 1;
 }
-
-struct hex {
-    char text[2 * DIGEST_MAX];
-};
 
 static struct slice to_hex(struct hex *h, const uint8_t *bytes, enum algorithm a)
 {
     struct buf b = buf_over(h->text, sizeof h->text);
     buf_hex(&b, bytes, algorithm_size(a));
     return buf_slice(&b);
+}
+
+// H(method:uri) in hex; false when OpenSSL fails.
+static bool hash_a2(struct digest_engine *e, enum algorithm a, struct slice method,
+                    struct slice uri, struct hex *out)
+{
+    struct known_a2 *known = method.n ? &e->request : &e->answer;
+    uint8_t bytes[DIGEST_MAX];
+    if (known->n_uri && known->algorithm == a &&
+        slice_eq(slice_of(known->text, known->n_method), method) &&
+        slice_eq(slice_of(known->text + known->n_method, known->n_uri), uri)) {
+        *out = known->hash;
+        return true;
+    }
+    if (!hash(e, a, (struct slice[]){method, uri}, 2, bytes))
+        return false;
+    to_hex(out, bytes, a);
+    if (method.n + uri.n > sizeof known->text)
+        return true;
+    struct buf b = buf_over(known->text, sizeof known->text);
+    buf_put(&b, method);
+    buf_put(&b, uri);
+    known->algorithm = a;
+    known->n_method = method.n;
+    known->n_uri = uri.n;
+    known->hash = *out;
+    return true;
 }
 
 // The final hash over HA1, the nonce's part and H(A2), where A2 is `method`:uri[:H(body)].
@@ -78,29 +140,32 @@ static bool respond(struct digest_engine *e, const struct digest *d, const uint8
     enum algorithm a = d->algorithm;
     uint8_t bytes[DIGEST_MAX];
     struct hex first, session, second, body_hash;
-    struct slice one = to_hex(&first, ha1, a), two;
+    struct slice one = to_hex(&first, ha1, a);
     bool integrity = d->has_qop && slice_ieq(d->qop_text, SLICE("auth-int"));
     if (d->sess) {
         if (!hash(e, a, (struct slice[]){one, d->nonce, d->cnonce}, 3, bytes))
             return false;
         one = to_hex(&session, bytes, a);
     }
-    struct slice a2[3] = {method, d->uri, SLICE_NONE};
     if (integrity) {
         if (!hash(e, a, &body, 1, bytes))
             return false;
-        a2[2] = to_hex(&body_hash, bytes, a);
-    }
-    if (!hash(e, a, a2, integrity ? 3 : 2, bytes))
+        struct slice third = to_hex(&body_hash, bytes, a);
+        if (!hash(e, a, (struct slice[]){method, d->uri, third}, 3, bytes))
+            return false;
+        to_hex(&second, bytes, a);
+    } else if (!hash_a2(e, a, method, d->uri, &second)) {
         return false;
-    two = to_hex(&second, bytes, a);
+    }
+    struct slice two = slice_of(second.text, 2 * algorithm_size(a));
     bool ok =
         d->has_qop
             ? hash(e, a, (struct slice[]){one, d->nonce, d->nc_text, d->cnonce, d->qop_text, two},
                    6, out)
             : hash(e, a, (struct slice[]){one, d->nonce, two}, 3, out);
     secret_wipe(&first, sizeof first);
-    secret_wipe(&session, sizeof session);
+    if (d->sess)
+        secret_wipe(&session, sizeof session);
     return ok;
 }
 
@@ -144,7 +209,7 @@ void digest_dummy_ha1(struct digest_engine *e, struct slice username, uint8_t ou
     uint64_t seed = hash64(e->dummy_key, username);
     for (size_t i = 0; i < 4; i++) {
         struct hash_key key = {e->dummy_key.k0 ^ seed, e->dummy_key.k1 + i};
-        uint64_t v = hash64(key, username);
+        uint64_t v = hash64(key, SLICE_NONE);
         memcpy(out + 8 * i, &v, sizeof v);
     }
 }

@@ -81,13 +81,14 @@ static bool hex_number(struct slice s, size_t digits, uint32_t *out)
 }
 
 struct param {
-    const char *name;
+    struct slice name;
     size_t text, have; // offsets in struct digest; 0: no flag of its own
 };
 
-#define P(name, text, have)                                                                        \
+#define P(literal, text, have)                                                                     \
     {                                                                                              \
-        name, offsetof(struct digest, text), offsetof(struct digest, have)                         \
+        {literal, sizeof(literal) - 1}, offsetof(struct digest, text),                             \
+            offsetof(struct digest, have)                                                          \
     }
 static const struct param params[] = {
     P("username", username, has_username),
@@ -139,7 +140,7 @@ struct seen {
 static bool set_param(struct digest *d, struct slice name, struct slice value, struct seen *seen)
 {
     for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
-        if (!slice_ieq(slice_str(params[i].name), name))
+        if (!slice_ieq(params[i].name, name))
             continue;
         bool *have = (bool *)((char *)d + params[i].have);
         if (*have)

@@ -92,28 +92,27 @@ static void encode(const uint8_t in[BYTES], char out[NONCE_LENGTH])
     }
 }
 
-static int digit_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
+// One more than a digit's value; 0: no digit.
+static const uint8_t digit_values[256] = {['A'] = 1, 2,  3,  4,  5,  6,  7,  8,          9,
+                                          10,        11, 12, 13, 14, 15, 16, 17,         18,
+                                          19,        20, 21, 22, 23, 24, 25, 26,         ['a'] = 27,
+                                          28,        29, 30, 31, 32, 33, 34, 35,         36,
+                                          37,        38, 39, 40, 41, 42, 43, 44,         45,
+                                          46,        47, 48, 49, 50, 51, 52, ['0'] = 53, 54,
+                                          55,        56, 57, 58, 59, 60, 61, 62,         ['-'] = 63,
+                                          ['_'] = 64};
 
 static bool decode(struct slice text, uint8_t out[BYTES])
 {
     if (text.n != NONCE_LENGTH)
         return false;
     for (size_t i = 0, o = 0; i < NONCE_LENGTH; i += 4) {
-        int32_t v = 0;
+        uint32_t v = 0;
         for (size_t k = 0; k < 4; k++) {
-            int d = digit_value(text.p[i + k]);
-            if (d < 0)
+            unsigned d = digit_values[(unsigned char)text.p[i + k]];
+            if (!d)
                 return false;
-            v = v << 6 | d;
+            v = v << 6 | (d - 1);
         }
         out[o++] = (uint8_t)(v >> 16);
         out[o++] = (uint8_t)(v >> 8);
