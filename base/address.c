@@ -19,6 +19,9 @@ bool address_parse(struct slice text, struct address *out)
         text = slice_of(text.p + 1, text.n - 2);
     if (text.n == 0 || text.n >= sizeof z || memchr(text.p, '\0', text.n))
         return false;
+    // Most hosts are names, and the C library takes its time to see that
+    if (!brackets && !ascii_digit(text.p[0]) && !memchr(text.p, ':', text.n))
+        return false;
     memcpy(z, text.p, text.n);
     z[text.n] = '\0';
     if (!brackets && inet_pton(AF_INET, z, a.ip + 12) == 1) {

@@ -25,10 +25,16 @@ void buf_hex(struct buf *b, const void *bytes, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++) {
-        char two[2] = {digits[p[i] >> 4], digits[p[i] & 15]};
-        buf_put(b, slice_of(two, 2));
+    if (b->full || n > (b->cap - b->n) / 2) {
+        b->full = true;
+        return;
     }
+    char *to = b->p + b->n;
+    for (size_t i = 0; i < n; i++) {
+        to[2 * i] = digits[p[i] >> 4];
+        to[2 * i + 1] = digits[p[i] & 15];
+    }
+    b->n += 2 * n;
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)

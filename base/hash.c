@@ -35,6 +35,17 @@ static uint64_t load64(const char *p)
     return v; // little-endian machines only, as the store's format says
 }
 
+// The last `left` bytes, fewer than 8, as load64() would read them with zeros behind.
+static uint64_t load_rest(struct slice in, size_t left)
+{
+    uint64_t rest = 0;
+    if (left && in.n >= 8)
+        return load64(in.p + in.n - 8) >> (64 - 8 * left); // what is before them is shifted out
+    for (size_t i = 0; i < left; i++)
+        rest |= (uint64_t)(unsigned char)in.p[i] << (8 * i);
+    return rest;
+}
+
 uint64_t hash64(struct hash_key key, struct slice in)
 {
     struct sip_state s = {key.k0 ^ 0x736f6d6570736575ULL, key.k1 ^ 0x646f72616e646f6dULL,
@@ -43,10 +54,7 @@ uint64_t hash64(struct hash_key key, struct slice in)
     size_t left = in.n;
     for (; left >= 8; left -= 8, p += 8)
         sip_word(&s, load64(p));
-    uint64_t last = (uint64_t)in.n << 56;
-    for (size_t i = 0; i < left; i++)
-        last |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    sip_word(&s, last);
+    sip_word(&s, (uint64_t)in.n << 56 | load_rest(in, left));
     s.v2 ^= 0xff;
     for (int i = 0; i < 3; i++)
         sip_round(&s);

@@ -50,6 +50,8 @@ static inline bool slice_ieq(struct slice a, struct slice b)
 {
     if (a.n != b.n)
         return false;
+    if (a.n == 0 || memcmp(a.p, b.p, a.n) == 0) // nearly always the same case
+        return true;
     for (size_t i = 0; i < a.n; i++)
         if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
             return false;

@@ -185,13 +185,22 @@ static enum uri_scheme scheme_of(struct slice s)
     return slice_ieq(s, SLICE("tel")) ? URI_TEL : URI_OTHER;
 }
 
-bool sip_uri_parse(struct slice text, struct sip_uri *out)
+// How many bytes of a scheme `text` begins with.
+static size_t scheme_length(struct slice text)
 {
     size_t n = 0;
+    if (slice_starts(text, SLICE("sip:"))) // nearly all
+        return 3;
     while (n < text.n && (char_is(text.p[n], CHAR_HEX) || ascii_digit(text.p[n]) ||
                           (ascii_lower(text.p[n]) >= 'a' && ascii_lower(text.p[n]) <= 'z') ||
                           text.p[n] == '+' || text.p[n] == '-' || text.p[n] == '.'))
         n++;
+    return n;
+}
+
+bool sip_uri_parse(struct slice text, struct sip_uri *out)
+{
+    size_t n = scheme_length(text);
     if (n == 0 || n >= text.n || text.p[n] != ':' || !(ascii_lower(text.p[0]) >= 'a'))
         return false;
     out->text = text;
