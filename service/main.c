@@ -315,6 +315,10 @@ static void wait_for_end(struct process *p)
             reload(p);
         else if (number == SIGTERM || number == SIGINT)
             return;
+        else if (number < 0 && errno != EINTR) {
+            fail("signals_failed", "signals cannot be waited for");
+            return;
+        }
     }
 }
 
