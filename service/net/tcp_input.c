@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "service/net/tcp_parts.h"
 
+#define PONGS_8  "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
+#define PONGS_64 PONGS_8 PONGS_8 PONGS_8 PONGS_8 PONGS_8 PONGS_8 PONGS_8 PONGS_8
+
 static struct flow flow_of(const struct tcp *t, const struct connection *c)
 {
     return (struct flow){.transport = TRANSPORT_TCP,
@@ -44,9 +47,21 @@ static void pause_reading(struct tcp *t, struct connection *c)
     limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
 }
 
-// Takes whole messages off the front of `bytes`; returns how many bytes were used, or -1 when the
-// connection is gone.
-static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice bytes, int64_t now_ms)
+// A read may bring thousands of pings: a system call for each would hold everybody up.
+static void send_pongs(struct tcp *t, const struct flow *flow, size_t n, int64_t now_ms)
+{
+    static const char pongs[] = PONGS_64;
+    for (size_t left = 2 * n; left;) {
+        struct slice some = slice_upto(slice_of(pongs, sizeof pongs - 1), left);
+        tcp_send(t, flow, some, now_ms);
+        left -= some.n;
+    }
+}
+
+// Takes whole messages off the front of `bytes`, and counts pings; returns how many bytes were
+// used, or -1 when the connection is gone.
+static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice bytes, int64_t now_ms,
+                           size_t *pings)
 {
     uint32_t generation = c->generation;
     size_t used = 0;
@@ -58,7 +73,7 @@ static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice byt
         case FRAME_NEED_MORE:
             return (ssize_t)used;
         case FRAME_PING:
-            tcp_send(t, &flow, SLICE("\r\n"), now_ms);
+            ++*pings;
             break;
         case FRAME_BLANK:
             break;
@@ -141,9 +156,12 @@ static bool grow_input(struct tcp *t, struct connection *c)
 static void process_input(struct tcp *t, struct connection *c, struct slice bytes, bool own,
                           int64_t now_ms)
 {
-    ssize_t used = take_frames(t, c, bytes, now_ms);
+    struct flow flow = flow_of(t, c);
+    size_t pings = 0;
+    ssize_t used = take_frames(t, c, bytes, now_ms, &pings);
     if (used >= 0 && !keep_rest(c, slice_from(bytes, (size_t)used), own, now_ms))
         tcp_drop(t, c);
+    send_pongs(t, &flow, pings, now_ms);
 }
 
 void tcp_read(struct tcp *t, struct connection *c, int64_t now_ms)

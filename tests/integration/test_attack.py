@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import struct
 
 import pytest
 
@@ -83,3 +84,16 @@ def test_a_stranger_cannot_aim_answers_at_others(shared, stranger):
             assert stranger.wire.receive().status == 401
         with pytest.raises(BlockingIOError):
             victim.recv(1)
+
+
+def test_pings_by_the_thousand_are_answered_in_a_few_writes(shared):
+    """One connection that only pings must not cost a system call for every four bytes of it."""
+    pings = 4000
+    with socket.create_connection(("127.0.0.1", shared.tcp[1]), timeout=20) as wire:
+        wire.sendall(b"\r\n\r\n" * pings)
+        pongs = b""
+        while len(pongs) < 2 * pings:
+            pongs += wire.recv(1 << 16)
+        assert pongs == b"\r\n" * pings
+        data_segments_in, = struct.unpack_from("I", wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 152)
+        assert 0 < data_segments_in < pings / 32
