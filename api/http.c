@@ -37,6 +37,14 @@ struct http {
     struct server *server;
     int quiet_fd; // the listening socket after http_quiesce(), else -1
     unsigned max_connections;
+    struct peer *oldest, *newest; // that wait
+};
+
+// A connection. It waits until it has sent the head of a request, and again when that is over.
+struct peer {
+    struct peer *older, *newer;
+    int fd;
+    bool waits;
 };
 
 // ---- The head ---------------------------------------------------------------------------------
@@ -225,6 +233,33 @@ static enum MHD_Result linger(struct exchange *ex)
     return MHD_set_connection_option(ex->connection, MHD_CONNECTION_OPTION_TIMEOUT, LINGER_S);
 }
 
+// ---- Connections ------------------------------------------------------------------------------
+
+// Where all places are taken, the connection that has waited longest gives way: who sends its heads
+// byte by byte would otherwise keep the places, and everybody out.
+static void peer_waits(struct http *h, struct peer *p, bool waits)
+{
+    if (!p || p->waits == waits)
+        return;
+    p->waits = waits;
+    if (waits) {
+        p->newer = NULL;
+        p->older = h->newest;
+        *(p->older ? &p->older->newer : &h->oldest) = p;
+        h->newest = p;
+    } else {
+        *(p->older ? &p->older->newer : &h->oldest) = p->newer;
+        *(p->newer ? &p->newer->older : &h->newest) = p->older;
+    }
+}
+
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 // ---- libmicrohttpd's callbacks ----------------------------------------------------------------
 
 static enum MHD_Result act(struct exchange *ex, enum step step)
@@ -254,11 +289,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                   size_t *piece_size, void **context)
 {
     struct exchange *ex = *context;
-    (void)arg;
     (void)url;
     if (!ex)
         return MHD_NO; // no memory
     if (!ex->begun) {
+        peer_waits(arg, peer_of(connection), false);
         set_method(ex, method);
         set_peer(ex);
         ex->head.http_1_0 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
@@ -277,9 +312,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)arg;
-    (void)connection;
     (void)code;
+    peer_waits(arg, peer_of(connection), true);
     if (*context)
         exchange_over(*context);
     *context = NULL;
@@ -290,8 +324,17 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 {
     struct http *h = arg;
     struct api *api = h->server->api;
-    (void)connection;
-    (void)context;
+    struct peer *p = *context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = p = calloc(1, sizeof *p);
+        if (p)
+            p->fd =
+                MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        peer_waits(h, p, true);
+    } else {
+        peer_waits(h, p, false);
+        free(p);
+    }
     if (h->server->control)
         return;
     unsigned n = code == MHD_CONNECTION_NOTIFY_STARTED ? atomic_fetch_add(&api->connections, 1) + 1
@@ -312,7 +355,12 @@ static enum MHD_Result on_accept(void *arg, const struct sockaddr *from, socklen
     a.port = 0;
     address_print(&b, &a);
     limit_reached(LIMIT_API_MAX_CONNECTIONS, buf_slice(&b));
-    return MHD_NO;
+    struct peer *idle = h->oldest;
+    if (!idle)
+        return MHD_NO;
+    peer_waits(h, idle, false);
+    shutdown(idle->fd, SHUT_RDWR);
+    return MHD_YES;
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *arg, const char *format,

@@ -35,7 +35,7 @@
     X(ABUSE_REQUESTS, "abuse.requests", "1000/s", "dropped", "requests of one source")             \
     X(ABUSE_FAILURES, "abuse.failures", "30/min", "banned for abuse.ban",                          \
       "failed authentications of one source or AoR")                                               \
-    X(API_MAX_CONNECTIONS, "api.max_connections", "1024", "connection refused",                    \
+    X(API_MAX_CONNECTIONS, "api.max_connections", "1024", "the idlest connection closed",          \
       "HTTP connections")                                                                          \
     X(API_MAX_STREAMS, "api.max_streams", "512", "503 with Retry-After", "event streams")          \
     X(API_MAX_BODY, "api.max_body", "1 MiB", "413", "bytes of one request's body")                 \

@@ -97,3 +97,21 @@ def test_pings_by_the_thousand_are_answered_in_a_few_writes(shared):
         assert pongs == b"\r\n" * pings
         data_segments_in, = struct.unpack_from("I", wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192), 152)
         assert 0 < data_segments_in < pings / 32
+
+
+@pytest.mark.parametrize("seen", ["192.0.2.7", "2001:db8::7"])
+def test_a_second_via_without_a_port_breaks_no_readers_contract(shared, line, seen):
+    via = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx;received=" + seen
+    assert line.register(headers=[via]).status == 200
+    assert shared.api.bindings(line.user)[0]["received"] == seen
+
+
+def test_heads_that_never_end_keep_nobody_out(start):
+    server = start({"ROLLCALL_API_MAX_CONNECTIONS": "8"})
+    wires = [socket.create_connection(server.http) for _ in range(16)]
+    for wire in wires:
+        wire.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+    for _ in range(16):
+        assert server.api.get("/readyz").status == 200
+    for wire in wires:
+        wire.close()

@@ -205,20 +205,23 @@ def test_a_slow_request_is_closed_by_the_idle_timeout(start):
     assert server.api.get("/readyz").status == 200
 
 
-def test_beyond_the_limit_connections_are_closed_and_it_is_said(start):
+def test_beyond_the_limit_who_waits_longest_gives_way_and_it_is_said(start):
     server = start({"ROLLCALL_API_MAX_CONNECTIONS": "4"})
 
     def connected():
         wire = Raw(server.http)
         try:
-            assert wire.send(get("/healthz")).response()[0] == 200
+            assert wire.send(get("/v1/events")).response(body=False)[0] == 200
             return wire
         except (AssertionError, ConnectionError):  # those of before are not all noticed as closed yet
             wire.close()
 
+    idle = Raw(server.http)
+    assert idle.send(get("/healthz")).response()[0] == 200
     wires = [until(connected, "a connection") for _ in range(4)]
+    assert idle.closed()
     try:
-        assert Raw(server.http).closed()
+        assert Raw(server.http).closed(), "nobody waits: all are busy"
         until(lambda: any(e["limit"] == "api.max_connections" for e in server.events("limit_reached")),
               "a line that says so")
     finally:
