@@ -17,6 +17,8 @@ struct options {
     const char *host, *port, *domain, *password, *algorithm, *transport, *name;
     enum mode mode;
     unsigned users, first_user, window, connections, expires, jitter_percent;
+    unsigned devices;     // of each user, in turn; each with a contact and Call-ID of its own
+    bool classes;         // a tenth of the users asks for 120 s, a tenth for 600 s
     double seconds, rate; // rate 0: closed loop
     int cpu;              // to pin to; -1: not
     bool echo;            // the server is echo: whatever comes back is the answer

@@ -147,6 +147,20 @@ static void put_authorization(struct message_maker *m, struct text *t, struct ph
     PUT(t, "\r\n");
 }
 
+// The user's devices send in turn.
+static uint32_t device_of(const struct options *o, const struct phone *phone)
+{
+    return o->devices ? phone->cseq % o->devices : 0;
+}
+
+static uint32_t expires_of(const struct options *o, unsigned index)
+{
+    uint32_t spread = o->expires / 100 * o->jitter_percent;
+    if (o->classes && index % 10 < 2)
+        return index % 10 ? 600 : 120;
+    return o->expires - (spread ? (index * 2654435761u) % (spread + 1) : 0);
+}
+
 static void put_top(struct message_maker *m, struct text *t, struct phone *phone, unsigned index)
 {
     const struct options *o = m->options;
@@ -173,6 +187,7 @@ static void put_top(struct message_maker *m, struct text *t, struct phone *phone
     PUT(t, ">\r\nCall-ID: ");
     put(t, m->run, 16);
     put_hex(t, index);
+    put_decimal(t, device_of(o, phone), 1);
     PUT(t, "@bench\r\nCSeq: ");
     put_decimal(t, phone->cseq, 1);
     PUT(t, " REGISTER\r\nUser-Agent: loadgen/1.0 (a phone of medium verbosity)\r\n"
@@ -196,10 +211,10 @@ size_t message_register(struct message_maker *m, struct phone *phone, unsigned i
         put_decimal(&t, index >> 8 & 255, 1);
         PUT(&t, ".");
         put_decimal(&t, index & 255, 1);
-        PUT(&t, ":5060>\r\nExpires: ");
-        uint32_t spread = o->expires / 100 * o->jitter_percent;
-        uint32_t less = spread ? (index * 2654435761u) % (spread + 1) : 0;
-        put_decimal(&t, leave ? 0 : o->expires - less, 1);
+        PUT(&t, ":506");
+        put_decimal(&t, device_of(o, phone), 1);
+        PUT(&t, ">\r\nExpires: ");
+        put_decimal(&t, leave ? 0 : expires_of(o, index), 1);
         PUT(&t, "\r\n");
     }
     if (authorize)

@@ -366,7 +366,8 @@ static const char usage[] =
     "  [--mode challenge|refresh|query|unregister] [--users 10000] [--first-user 0]\n"
     "  [--domain example.com] [--password secret] [--algorithm MD5|SHA-256|SHA-512-256]\n"
     "  [--window 256 | --rate PER-SECOND] [--seconds 3] [--expires 3600] [--jitter PERCENT]\n"
-    "  [--pid PID,..] [--cpu N] [--echo] [--no-prepare] [--name TEXT]\n"
+    "  [--devices 1..9] [--classes] [--pid PID,..] [--cpu N] [--echo] [--no-prepare] [--name "
+    "TEXT]\n"
     "The phones are u000000, u000001, .. with one password. Prints one JSON object.\n";
 
 static bool parse_mode(const char *text, enum mode *mode)
@@ -406,6 +407,8 @@ static const struct row {
     ROW("--seconds", REAL, seconds),
     ROW("--expires", COUNT, expires),
     ROW("--jitter", COUNT, jitter_percent),
+    ROW("--devices", COUNT, devices),
+    ROW("--classes", FLAG, classes),
     ROW("--pid", TEXT, pids),
     ROW("--cpu", COUNT, cpu),
     ROW("--echo", FLAG, echo),
@@ -453,6 +456,7 @@ static bool parse(int argc, char **argv, struct options *o)
                           .window = 256,
                           .connections = 100,
                           .expires = 3600,
+                          .devices = 1,
                           .seconds = 3,
                           .cpu = -1};
     for (int i = 1; i < argc; i++) {
@@ -465,7 +469,7 @@ static bool parse(int argc, char **argv, struct options *o)
     }
     bool udp = strcmp(o->transport, "udp") == 0, tcp = strcmp(o->transport, "tcp") == 0;
     return o->users && o->window && o->connections && o->seconds > 0 && o->jitter_percent <= 100 &&
-           (udp || tcp);
+           o->devices && o->devices < 10 && (udp || tcp);
 }
 
 int main(int argc, char **argv)

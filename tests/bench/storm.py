@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 
-import bench
+from measure import load
+from servers import BUILD, FOLDER, Rollcall
 
 
 def call(server, path):
@@ -32,7 +33,7 @@ class Watcher(threading.Thread):
 
 
 def run(options, server, arguments, name):
-    return bench.load(options, server, arguments, name)
+    return load(options, server, arguments, name)
 
 
 def lost(options, server):
@@ -49,12 +50,12 @@ def main():
     parser.add_argument("--times", type=float, default=2.2, help="of the capacity, offered")
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--load-cpu", type=int, default=1)
-    parser.add_argument("--json", default=str(bench.BUILD / "storm.json"))
+    parser.add_argument("--json", default=str(BUILD / "storm.json"))
     options = parser.parse_args()
-    subprocess.run(["cmake", "--build", str(bench.BUILD)], check=True, stdout=subprocess.DEVNULL)
-    (bench.BUILD / "bench").mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cmake", "--build", str(BUILD)], check=True, stdout=subprocess.DEVNULL)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     minute, options.seconds = options.seconds, 5
-    server = bench.Rollcall(options, "MD5")
+    server = Rollcall(options, "MD5")
     rows = []
     try:
         for mode in ("refresh", "challenge"):

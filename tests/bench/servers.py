@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes that ./dev bench measures: rollcall, a bare UDP echo, Kamailio."""
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+FOLDER = BUILD / "bench"
+TOKEN = "bench"
+
+sys.path.insert(0, str(ROOT / "tests/integration"))
+
+from sip import NoAnswer, Phone  # noqa: E402  (the path above leads there)
+
+
+def free_port():
+    """A port that is free for UDP and TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            try:
+                tcp.bind(udp.getsockname())
+            except OSError:
+                continue
+            return udp.getsockname()[1]
+
+
+class Server:
+    """A process under test, pinned to one CPU with all it starts."""
+
+    def __init__(self, arguments, cpu, env=None, log=None):
+        self.log = log
+        with open(log, "w") if log else open(os.devnull, "w") as out:
+            self.process = subprocess.Popen(arguments, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                            start_new_session=True,
+                                            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+
+    def pids(self):
+        return [self.process.pid]
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def until(self, holds, seconds=120):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                sys.exit("%s did not start:\n%s" % (
+                    self.process.args[0], pathlib.Path(self.log).read_text(errors="replace")[-2000:] if self.log else ""))
+            time.sleep(0.005)
+
+
+def listening(log, scheme):
+    for line in pathlib.Path(log).read_text(errors="replace").splitlines():
+        match = re.search(r"event=listening .*listen=%s://127\.0\.0\.1:(\d+)" % scheme, line)
+        if match:
+            return int(match.group(1))
+    return None
+
+
+class Rollcall(Server):
+    """As shipped, but that one source may open all TCP connections. `name` has a store of its own; keep: the store
+    that a process before it has left is opened again."""
+
+    def __init__(self, options, algorithm="MD5", name=None, users=None, keep=False):
+        name = name or "store-" + algorithm
+        self.folder = FOLDER / name
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("ROLLCALL_")}
+        self.env.update(ROLLCALL_SIP_LISTEN="udp://127.0.0.1:0,tcp://127.0.0.1:0",
+                        ROLLCALL_API_LISTEN="http://127.0.0.1:0", ROLLCALL_API_ADMIN_TOKEN=TOKEN,
+                        ROLLCALL_STORE_URL="lmdb:%s" % self.folder, ROLLCALL_AUTH_ALGORITHMS=algorithm,
+                        ROLLCALL_REGISTRAR_DOMAINS="example.com", ROLLCALL_LOG_LEVEL="info",
+                        ROLLCALL_SIP_MAX_CONNECTIONS="12000", ROLLCALL_SIP_MAX_CONNECTIONS_PER_SOURCE="12000")
+        super().__init__([str(BUILD / "rollcall"), "serve"], options.server_cpu, self.env,
+                         FOLDER / ("rollcall-%s.log" % name))
+        self.ports = {}
+        for scheme in ("udp", "tcp", "http"):
+            self.until(lambda scheme=scheme: listening(self.log, scheme))
+            self.ports[scheme] = listening(self.log, scheme)
+        if not keep:
+            self.until(lambda: self.request("GET", "/readyz")[0] == 200)
+            self.import_seconds = self.provision(options.users if users is None else users)
+
+    def request(self, method, path, body=None, kind="application/json"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=600)
+        connection.request(method, path, body, {"Authorization": "Bearer " + TOKEN, "Content-Type": kind})
+        response = connection.getresponse()
+        data = response.read()
+        connection.close()
+        return response.status, data
+
+    def provision(self, users):
+        """Imports u000000.. as an administrator would; the seconds it took."""
+        path = FOLDER / "users.ndjson"
+        with open(path, "w") as out:
+            for n in range(users):
+                out.write('{"domain": "example.com", "username": "u%06d", "password": "secret"}\n' % n)
+        begin = time.monotonic()
+        run = subprocess.run([str(BUILD / "rollcall"), "import", str(path)], env=self.env, capture_output=True, text=True)
+        if run.returncode:
+            sys.exit("import: %s" % run.stderr[-500:])
+        path.unlink()
+        return time.monotonic() - begin
+
+    def stats(self):
+        return json.loads(self.request("GET", "/v1/stats")[1])
+
+    def registrations(self):
+        """REGISTERs that ended well since the start."""
+        text = self.request("GET", "/metrics")[1].decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines()
+                   if line.startswith("rollcall_register_total{") and 'outcome="ok"' in line)
+
+    def status(self, key):
+        """Bytes, of a line of /proc/PID/status in kB."""
+        for line in open("/proc/%d/status" % self.process.pid):
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def disk_written(self):
+        for line in open("/proc/%d/io" % self.process.pid):
+            if line.startswith("write_bytes:"):
+                return int(line.split()[1])
+        return 0
+
+    def file_bytes(self):
+        return sum(path.stat().st_blocks * 512 for path in self.folder.iterdir() if path.is_file())
+
+    def first_200(self, since):
+        """Seconds from `since` until a phone is registered."""
+        phone = Phone(("127.0.0.1", self.ports["udp"]), "u000000", "secret")
+        try:
+            while True:
+                try:
+                    if phone.register().status == 200:
+                        return time.monotonic() - since
+                except (NoAnswer, OSError):
+                    pass
+        finally:
+            phone.close()
+
+
+class Echo(Server):
+    def __init__(self, options):
+        self.ports = {"udp": free_port()}
+        super().__init__([str(BUILD / "tests/bench/echo"), str(self.ports["udp"])], options.server_cpu)
+
+
+class Kamailio(Server):
+    """Its fastest memory settings; or, with the URL of a database that has its tables, write-through into that."""
+
+    def __init__(self, options, database=None):
+        self.ports = {"udp": free_port()}
+        run = FOLDER / ("kamailio-db" if database else "kamailio")
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir(parents=True)
+        defines = ["-A", "PORT=%d" % self.ports["udp"]] + (["-A", 'DBURL="%s"' % database] if database else [])
+        super().__init__([shutil.which("kamailio"), "-DD", "-E", "-x", "tlsf", "-X", "tlsf", "-m", "2048", "-M", "64",
+                          "-w", str(run), "-Y", str(run), "-P", str(run / "pid"),
+                          "-f", str(ROOT / "tests/bench/kamailio.cfg")] + defines,
+                         options.server_cpu, None, run / "log")
+        self.until(self.answers)
+
+    def answers(self):
+        phone = Phone(("127.0.0.1", self.ports["udp"]), "u000000", "secret")
+        try:
+            phone.wire.send(phone.build())
+            return phone.wire.receive(0.2).status == 401
+        except (NoAnswer, OSError):
+            return False
+        finally:
+            phone.close()
+
+    def pids(self):
+        """All its processes: the session that was begun for it."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    if os.getsid(int(entry)) == self.process.pid:
+                        found.append(int(entry))
+                except ProcessLookupError:
+                    continue
+        return found
+
+    def shared_memory_used(self):
+        """Private and shared bytes of all of it, each page once (PSS)."""
+        total = 0
+        for pid in self.pids():
+            for line in open("/proc/%d/smaps_rollup" % pid):
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+        return total
