@@ -12,6 +12,9 @@
 // Retry-After of a 503 is spread, so that those who were turned away do not come back together.
 #define RETRY_AFTER_LEAST  5
 #define RETRY_AFTER_SPREAD 20
+// In a 200: Service-Route and what else is ours; of a Contact, its name, q and expires.
+#define OTHER_HEADERS_MAX 8192
+#define CONTACT_MORE      64
 
 static bool option_known(struct slice tag)
 {
@@ -218,6 +221,15 @@ static void put_bindings(struct buf *b, const struct request *r, int64_t now_ms)
         if (i != own)
             put_contact(b, &set->items[i], now_ms);
     reply_header_u64(b, SLICE("Expires"), seconds_left(&set->items[own], now_ms));
+}
+
+bool answer_holds(const struct binding_set *bindings)
+{
+    size_t n = SIP_HEADERS_MAX + OTHER_HEADERS_MAX;
+    for (size_t i = 0; i < bindings->n; i++)
+        if (!bindings->items[i].gone)
+            n += bindings->items[i].contact.n + bindings->items[i].params.n + CONTACT_MORE;
+    return n <= REPLY_MAX;
 }
 
 void answer_registered(struct pipeline *p, struct request *r)

@@ -160,8 +160,6 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
     out->reason = REASON_OK;
     out->stale = false;
     out->nonce_time_ms = 0;
-    out->proven =
-        r->flow.transport == TRANSPORT_TCP && address_same_host(&r->origin, &r->flow.remote);
     enum store_status found =
         key.n ? store_user_find(p->reader, domain->name, key, &out->user) : STORE_NOT_FOUND;
     if (found != STORE_OK && found != STORE_NOT_FOUND) {
@@ -179,7 +177,7 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
         nonce_check(p->nonces, d.nonce, d.algorithm, domain->realm, d.has_qop ? d.nc : 0,
                     void_before, p->now_ms, &out->nonce_time_ms);
     if (verdict != NONCE_FOREIGN)
-        out->proven = out->proven || nonce_made_for(p->nonces, d.nonce, &r->origin);
+        r->proven = r->proven || nonce_made_for(p->nonces, d.nonce, &r->origin);
     if (verdict == NONCE_FOREIGN || !uri_fits(p, r, &d) || !qop_fits(p, &d)) {
         fail(out, REASON_BAD_CREDENTIALS, false);
         return;

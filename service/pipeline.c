@@ -276,11 +276,14 @@ static void find_origin(struct pipeline *p, struct request *r)
 {
     struct address seen;
     if (r->sip.n_vias > 1 && networks_contain(&p->settings->exempt, &r->flow.remote) &&
-        address_parse(r->sip.via[1].received, &seen))
+        address_parse(r->sip.via[1].received, &seen)) {
+        r->proven = r->proven && address_same_host(&seen, &r->origin);
         r->origin = seen;
+    }
 }
 
-// Failures count towards a ban; a challenge and an expired nonce are none.
+// Failures count towards a ban. A challenge is none, nor are right credentials with a nonce that
+// has expired or was used: stacks that never raise nc would have their whole site banned.
 static void judge(struct pipeline *p, struct request *r, const struct auth_outcome *auth)
 {
     uint64_t aor = abuse_aor_hash(p->abuse, r->op.domain, r->op.username);
@@ -288,8 +291,8 @@ static void judge(struct pipeline *p, struct request *r, const struct auth_outco
         if (abuse_succeeded(p->abuse, p->settings, &r->origin, aor, p->now_ms))
             report_success_after_failures(p, r);
     } else if (auth->verdict != AUTH_UNAVAILABLE && auth->reason != REASON_CHALLENGED &&
-               auth->reason != REASON_STALE_NONCE) {
-        abuse_failed(p->abuse, p->settings, &r->origin, auth->proven, aor, auth->reason, p->now_ms);
+               auth->reason != REASON_STALE_NONCE && auth->reason != REASON_REPLAYED_NONCE) {
+        abuse_failed(p->abuse, p->settings, &r->origin, r->proven, aor, auth->reason, p->now_ms);
     }
 }
 
@@ -367,6 +370,12 @@ static enum decision decide(struct store_op *op, const struct domain *domain,
         policy.max_bindings = user->max_bindings;
     if (!registrar_decide(&r->reg, current, &policy, now_ms, op->arena, next, &r->answer))
         return DECIDE_NOMEM;
+    if (r->answer.changed && answer_holds(current) && !answer_holds(next)) {
+        // It must not be kept and then answered by a 500
+        r->answer.status = 513;
+        r->answer.reason = REASON_TOO_LARGE;
+        r->answer.phrase = "Too Many Contacts for One Response";
+    }
     if (r->answer.status != 200)
         return DECIDE_REFUSE;
     return r->answer.changed ? DECIDE_WRITE : DECIDE_SAME;
@@ -512,6 +521,7 @@ void pipeline_take(struct pipeline *p, struct request *r)
     bool pending = false;
     r->pipeline = p;
     r->trying_sent = false;
+    r->proven = r->flow.transport == TRANSPORT_TCP;
     r->auth_info = SLICE_NONE;
     r->origin = r->flow.remote;
     enum sip_parsed parsed = sip_parse(r->bytes, &r->arena, &r->sip, &fault);

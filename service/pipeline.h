@@ -128,6 +128,8 @@ void answer_unsupported(struct pipeline *p, struct request *r);
 void answer_unavailable(struct pipeline *p, struct request *r);
 void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
                       bool stale);
+// Does a 200 hold these bindings, whatever the request repeats in it? Any thread.
+bool answer_holds(const struct binding_set *bindings);
 void answer_registered(struct pipeline *p, struct request *r);
 void answer_refused(struct pipeline *p, struct request *r);
 void answer_trying(struct pipeline *p, struct request *r);
@@ -140,11 +142,10 @@ struct auth_outcome {
     enum reason reason;
     bool stale;
     bool known;       // the To user exists
-    bool proven;      // the source is not spoofed: TCP, or it answers a nonce that was sent to it
     struct user user; // where GOOD; of the snapshot
     int64_t nonce_time_ms;
 };
-// The To user `key` of `domain`. Fills r->auth_info where GOOD.
+// The To user `key` of `domain`. May prove the source. Sets r->auth_info where GOOD.
 void authenticate(struct pipeline *p, struct request *r, const struct domain *domain,
                   struct slice key, struct auth_outcome *out);
 

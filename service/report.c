@@ -34,9 +34,10 @@ static void log_failure(struct pipeline *p, const struct request *r, unsigned st
         address_print(&v, &r->flow.remote);
     buf_u64(&c, status);
     buf_u64(&h, suppressed);
+    // What may be spoofed does not stand where those who ban by the log look for it
     log_event(LOG_WARNING, reason_word(reason), detail ? detail : reason_text(reason),
-              {"source", buf_slice(&s)}, {"via", buf_slice(&v)},
-              {"transport", slice_str(transport_name(r->flow.transport))},
+              {"spoofable", r->proven ? SLICE_NONE : SLICE("yes")}, {"source", buf_slice(&s)},
+              {"via", buf_slice(&v)}, {"transport", slice_str(transport_name(r->flow.transport))},
               {"aor", aor_text(r, aor, sizeof aor)}, {"status", buf_slice(&c)},
               {"suppressed", buf_slice(&h)});
 }

@@ -29,6 +29,7 @@ struct request {
     struct pipeline *pipeline;
     struct flow flow;
     struct address origin; // who is limited and banned: the source, or the phone behind a proxy
+    bool proven;           // it is not spoofed: TCP, or it answers a nonce that was sent to it
     int64_t received_us;   // clock_mono_us()
     struct slice bytes;    // inline_bytes or heap
     char *heap;

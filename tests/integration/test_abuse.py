@@ -193,3 +193,14 @@ def test_success_after_failures_is_a_security_event(guarded, caller):
     until(lambda: guarded.events("success_after_failures"), "the event")
     event = guarded.events("success_after_failures")[0]
     assert event["source"].startswith("127.0.0.21") and event["aor"] == "sip:alice@example.com"
+
+
+def test_phones_that_use_a_nonce_again_are_no_guessers(guarded, caller):
+    """Old stacks know no qop or never raise nc; a site of them behind one address must not be banned."""
+    phone = caller(31)
+    assert phone.register().status == 200
+    for _ in range(20):
+        line = "Authorization: " + phone.authorization(count=1)
+        assert phone.send(headers=[line]).status == 401, "the nonce was used"
+    assert ban_of(guarded, 31) is None
+    assert phone.register().status == 200

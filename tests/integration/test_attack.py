@@ -115,3 +115,15 @@ def test_heads_that_never_end_keep_nobody_out(start):
         assert server.api.get("/readyz").status == 200
     for wire in wires:
         wire.close()
+
+
+def test_what_one_response_cannot_list_is_refused_and_not_kept(shared, line):
+    kept, status = [], 200
+    while status == 200:
+        contact = "sip:x%d@192.0.2.1;x=%s" % (len(kept), "a" * 8000)
+        status = line.register(["<%s>" % contact]).status
+        kept += [contact] * (status == 200)
+    assert status == 513 and len(kept) > 3
+    assert [b["contact"] for b in shared.api.bindings(line.user)] == kept
+    assert list(line.bindings()) == kept
+    assert line.unregister(kept[0]).status == 200

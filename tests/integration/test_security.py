@@ -74,6 +74,15 @@ def test_the_filter_for_fail2ban_finds_who_fails_and_nobody_else(start, phones, 
     assert sorted(found) == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "::1"]
 
 
+def test_the_filter_for_fail2ban_takes_no_source_that_may_be_spoofed(rollcall, phones):
+    phone = phones(rollcall)
+    phone.challenge = {"realm": "example.com", "nonce": "never-sent", "qop": "auth"}
+    phone.send(headers=["Authorization: " + phone.authorization()])
+    line = until(lambda: [e for e in rollcall.events("bad_credentials")], "the line")[0]
+    assert line["spoofable"] == "yes" and line["source"].startswith("127.0.0.1:")
+    assert not any(map(found_by_fail2ban, rollcall.log))
+
+
 def torture():
     return sorted((SOURCE / "tests" / "vectors").glob("rfc*/*.dat"))
 
