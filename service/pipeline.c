@@ -340,13 +340,14 @@ static bool take_register(struct pipeline *p, struct request *r)
     fill_register(p, r, &auth);
     copy_service_route(r, domain);
     r->realm = arena_copy(&r->arena, domain->realm);
-    r->op = (struct store_op){.kind = STORE_OP_BINDINGS,
-                              .domain = r->op.domain,
-                              .username = r->op.username,
-                              .user_incarnation = auth.user.incarnation,
-                              .user_version = auth.user.version,
-                              .arena = &r->arena,
-                              .decide_bindings = decide};
+    // Not the whole: the user and the domain in it are large, and not asked for
+    r->op.kind = STORE_OP_BINDINGS;
+    r->op.user_incarnation = auth.user.incarnation;
+    r->op.user_version = auth.user.version;
+    r->op.arena = &r->arena;
+    r->op.decide_bindings = decide;
+    r->op.bulk = false;
+    r->op.next = (struct binding_set){NULL, 0};
     pend(p, r);
     return true;
 }

@@ -284,14 +284,14 @@ static bool same_outcome(const struct entry *e, const struct attempt *attempt,
 }
 
 // Looks through the AoR's entries in the ring: the equal one, or, where there is none and the AoR
-// has its share, its oldest. NIL for neither.
+// has its share, its oldest. NIL for neither. `whole`: the equal one has the same detail too.
 static uint32_t find_replaced(struct attempts *a, const struct entry *new,
                               const struct attempt *attempt, const struct slice texts[4],
-                              bool *equal)
+                              bool *equal, bool *whole)
 {
     unsigned seen = 0;
     uint32_t oldest = NIL;
-    *equal = false;
+    *equal = *whole = false;
     for (uint32_t i = list_of(a, new, LIST_AOR)->newest; i != NIL;
          i = a->entries[i].links[LIST_AOR].older) {
         const struct entry *e = &a->entries[i];
@@ -305,12 +305,43 @@ static uint32_t find_replaced(struct attempts *a, const struct entry *new,
             continue;
         if (same_outcome(e, attempt, have, texts)) {
             *equal = true;
+            *whole = slice_eq(have[3], texts[3]);
             return i;
         }
         oldest = i;
         seen++;
     }
     return seen >= per_aor[new->ring] ? oldest : NIL;
+}
+
+// The usual refresh: the entry stays, is now the newest, and was seen once more.
+static void renew(struct attempts *a, uint32_t i, const struct entry *new)
+{
+    struct entry *e = &a->entries[i];
+    e->at_ms = new->at_ms;
+    e->transport = new->transport;
+    e->source = new->source;
+    e->count += e->count < UINT32_MAX;
+    for (enum list_name which = LIST_AGE; which < LIST_COUNT; which++) {
+        if (which == LIST_DOMAIN && e->known)
+            continue;
+        list_drop(a, i, which);
+        list_add(a, i, which);
+    }
+}
+
+static void replace(struct attempts *a, uint32_t old, struct entry *new,
+                    const struct slice texts[4])
+{
+    if (old != NIL)
+        forget(a, old);
+    uint32_t i = take(a, (enum ring_name) new->ring, text_size(new));
+    a->entries[i] = *new;
+    text_store(a, &a->entries[i], texts);
+    list_add(a, i, LIST_AGE);
+    list_add(a, i, LIST_AOR);
+    if (!new->known)
+        list_add(a, i, LIST_DOMAIN);
 }
 
 void attempts_add(struct attempts *a, const struct attempt *attempt)
@@ -336,22 +367,17 @@ void attempts_add(struct attempts *a, const struct attempt *attempt)
                : attempt->reason == REASON_OK ? RING_OK
                                               : RING_FAILED;
     pthread_mutex_lock(&a->lock);
-    bool equal;
-    uint32_t old = find_replaced(a, &new, attempt, texts, &equal);
+    bool equal, whole;
+    uint32_t old = find_replaced(a, &new, attempt, texts, &equal, &whole);
     if (equal) {
         const struct entry *e = &a->entries[old];
         new.first_at_ms = e->first_at_ms;
         new.count = e->count < UINT32_MAX ? e->count + 1 : e->count;
     }
-    if (old != NIL)
-        forget(a, old);
-    uint32_t i = take(a, (enum ring_name) new.ring, text_size(&new));
-    a->entries[i] = new;
-    text_store(a, &a->entries[i], texts);
-    list_add(a, i, LIST_AGE);
-    list_add(a, i, LIST_AOR);
-    if (!new.known)
-        list_add(a, i, LIST_DOMAIN);
+    if (whole)
+        renew(a, old, &new);
+    else
+        replace(a, old, &new, texts);
     pthread_mutex_unlock(&a->lock);
 }
 

@@ -50,6 +50,8 @@ static inline unsigned dec_u8(struct dec *d)
 static inline uint64_t dec_num(struct dec *d)
 {
     uint64_t v = 0;
+    if (d->p < d->end && *d->p < 0x80) // most are small
+        return *d->p++;
     for (unsigned shift = 0; shift < 70; shift += 7) {
         unsigned c = dec_u8(d);
         if (shift == 63 && c > 1)

@@ -19,17 +19,26 @@ static bool is_space(char c)
 
 static void skip_space(struct slice *s)
 {
-    while (s->n && is_space(s->p[0]))
-        *s = slice_from(*s, 1);
+    size_t n = 0;
+    while (n < s->n && is_space(s->p[n]))
+        n++;
+    *s = slice_from(*s, n);
 }
 
-// Quoted-pairs resolved; without one the slice stays where it is.
+// How many bytes of a token `s` begins with.
+static size_t token_length(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] >= 'a' && s.p[n] <= 'z') // nearly all
+        n++;
+    while (n < s.n && is_token(s.p[n]))
+        n++;
+    return n;
+}
+
+// Quoted-pairs resolved.
 static bool unquote(struct slice raw, struct arena *arena, struct slice *out)
 {
-    if (slice_find(raw, '\\') == raw.n) {
-        *out = raw;
-        return true;
-    }
     char *text = arena_alloc(arena, raw.n);
     size_t n = 0;
     if (!text)
@@ -49,14 +58,17 @@ static bool take_value(struct slice *s, struct arena *arena, struct slice *out, 
     size_t i = 0;
     *quoted = s->n && s->p[0] == '"';
     if (*quoted) {
-        for (i = 1; i < s->n && s->p[i] != '"'; i++)
+        struct slice inside = slice_from(*s, 1);
+        *out = slice_upto(inside, slice_find(inside, '"'));
+        bool plain = slice_find(*out, '\\') == out->n;
+        for (i = plain ? out->n + 1 : 1; i < s->n && s->p[i] != '"'; i++)
             if (s->p[i] == '\\')
                 i++;
         if (i >= s->n)
             return false;
-        struct slice inside = slice_of(s->p + 1, i - 1);
+        inside = slice_upto(inside, i - 1);
         *s = slice_from(*s, i + 1);
-        return unquote(inside, arena, out);
+        return plain || unquote(inside, arena, out);
     }
     while (i < s->n && s->p[i] != ',' && !is_space(s->p[i]) && s->p[i] != '"')
         i++;
@@ -171,10 +183,8 @@ static bool set_param(struct digest *d, struct slice name, struct slice value, s
 static bool take_param(struct slice *s, struct arena *arena, struct digest *d, struct seen *seen)
 {
     struct slice name, value;
-    size_t n = 0;
+    size_t n = token_length(*s);
     bool quoted;
-    while (n < s->n && is_token(s->p[n]))
-        n++;
     name = slice_upto(*s, n);
     *s = slice_from(*s, n);
     skip_space(s);

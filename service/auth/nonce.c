@@ -93,32 +93,33 @@ static void encode(const uint8_t in[BYTES], char out[NONCE_LENGTH])
 }
 
 // One more than a digit's value; 0: no digit.
-static const uint8_t digit_values[256] = {['A'] = 1, 2,  3,  4,  5,  6,  7,  8,          9,
-                                          10,        11, 12, 13, 14, 15, 16, 17,         18,
-                                          19,        20, 21, 22, 23, 24, 25, 26,         ['a'] = 27,
-                                          28,        29, 30, 31, 32, 33, 34, 35,         36,
-                                          37,        38, 39, 40, 41, 42, 43, 44,         45,
-                                          46,        47, 48, 49, 50, 51, 52, ['0'] = 53, 54,
-                                          55,        56, 57, 58, 59, 60, 61, 62,         ['-'] = 63,
-                                          ['_'] = 64};
+// clang-format off
+static const uint8_t digit_values[256] = {
+    ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+    14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+    ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39,
+    40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,
+    ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62,
+    ['-'] = 63, ['_'] = 64,
+};
+// clang-format on
 
 static bool decode(struct slice text, uint8_t out[BYTES])
 {
+    uint32_t none = 0; // 64 or more once there was a byte that is no digit
     if (text.n != NONCE_LENGTH)
         return false;
     for (size_t i = 0, o = 0; i < NONCE_LENGTH; i += 4) {
-        uint32_t v = 0;
-        for (size_t k = 0; k < 4; k++) {
-            unsigned d = digit_values[(unsigned char)text.p[i + k]];
-            if (!d)
-                return false;
-            v = v << 6 | (d - 1);
-        }
+        const unsigned char *p = (const unsigned char *)text.p + i;
+        uint32_t a = digit_values[p[0]] - 1u, b = digit_values[p[1]] - 1u;
+        uint32_t c = digit_values[p[2]] - 1u, d = digit_values[p[3]] - 1u;
+        uint32_t v = a << 18 | b << 12 | c << 6 | d;
+        none |= a | b | c | d;
         out[o++] = (uint8_t)(v >> 16);
         out[o++] = (uint8_t)(v >> 8);
         out[o++] = (uint8_t)v;
     }
-    return true;
+    return none < 64;
 }
 
 // ---- Making and checking ------------------------------------------------------------------------

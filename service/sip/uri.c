@@ -68,22 +68,14 @@ bool sip_host_valid(struct slice host)
         return literal_address(host, &ignored);
     if (ascii_digit(host.p[0]) && dotted_quad(host))
         return true;
-    size_t label = 0; // where the present label begins
-    size_t last = 0;  // where the last label that is not empty begins
-    for (size_t i = 0; i <= host.n; i++) {
-        if (i < host.n && host.p[i] != '.') {
-            if (!char_is(host.p[i], CHAR_HOST))
+    size_t last = 0; // where the last label that is not empty begins
+    for (size_t label = 0, end; label < host.n; label = end + 1) {
+        for (end = label; end < host.n && host.p[end] != '.'; end++)
+            if (!char_is(host.p[end], CHAR_HOST))
                 return false;
-            continue;
-        }
-        if (i == label && (i < host.n || label == 0))
-            return false; // an empty label that is not the root's
-        if (i > label) {
-            if (i - label > 63 || host.p[label] == '-' || host.p[i - 1] == '-')
-                return false;
-            last = label;
-        }
-        label = i + 1;
+        if (end == label || end - label > 63 || host.p[label] == '-' || host.p[end - 1] == '-')
+            return false; // the root's empty label, behind the last dot, is not met here
+        last = label;
     }
     // A name whose last label begins with a digit and is a number is an address or nothing.
     if (!ascii_digit(host.p[last]))

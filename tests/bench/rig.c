@@ -126,7 +126,7 @@ void rig_open(struct rig *g, const char *url)
     rig_must(store_open(&config, &g->store, why, sizeof why) == 0, why);
     rig_write(g, STORE_OP_DOMAIN, "");
     g->event = eventfd(0, 0);
-    g->attempts = attempts_open(1 << 20);
+    g->attempts = attempts_open(32 << 20);
     g->bans = bans_open();
     g->settings.registrar = (struct reg_policy){
         .min_expires = 60, .default_expires = 3600, .max_expires = 7200, .max_bindings = 10};
