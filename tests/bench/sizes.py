@@ -72,15 +72,16 @@ def rest(options, figures):
 
 
 def tcp(options, figures):
-    """Ten thousand connections: memory of an idle one, CPU of a refresh."""
+    """Ten thousand connections: memory of one that has registered and is idle, CPU of a refresh."""
     count = min(10000, options.connections)
     server = Rollcall(options, name="store-tcp", users=count)
     try:
         udp = [load(options, server, REFRESH, "udp", count) for _ in range(options.repeats)]
-        before = server.status("RssAnon")
+        fill_tables(options, server, count)
+        before, registered = server.status("RssAnon"), server.registrations()
         arguments = REFRESH + ["--transport", "tcp", "--connections", str(count)]
-        idle = start(options, server, arguments + ["--rate", "50", "--no-prepare"], "idle", count, 4)
-        time.sleep(3)
+        idle = start(options, server, arguments + ["--rate", "50"], "idle", count, 4)
+        server.until(lambda: server.registrations() >= registered + count)  # each has sent and received
         figures.add("memory an idle TCP connection", (server.status("RssAnon") - before) / count,
                     "%d connections" % count)
         finish(idle)
