@@ -7,6 +7,7 @@ usage: plot.py [build/bench.json [FOLDER]]
 import json
 import math
 import pathlib
+import re
 import statistics
 import sys
 
@@ -21,7 +22,7 @@ def series(report):
     """{server: {rate: runs}} of the paced refreshes."""
     found = {}
     for name, by_server in report["loops"].items():
-        if not name.startswith("refresh, paced"):
+        if not re.fullmatch(r"refresh, paced \d+/s", name):
             continue
         for who, runs in by_server.items():
             rate = statistics.median(run["per_second"] for run in runs)
@@ -63,8 +64,10 @@ def draw(title, lines):
         path = " ".join("%s%.1f %.1f" % ("L" if i else "M", x.at(a), y.at(b)) for i, (a, b) in enumerate(points))
         out.append('<path d="%s" fill="none" stroke="%s" stroke-width="2"%s/>' % (
             path, colour, ' stroke-dasharray="5 4"' if dashed else ""))
-        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>' % (
-            x.at(points[-1][0]) + 6, y.at(points[-1][1]) + 4, colour, label))
+    lowest = HEIGHT
+    for label, colour, _, points in sorted(lines, key=lambda line: -y.at(line[3][-1][1])):
+        lowest = min(lowest - 14, y.at(points[-1][1]) + 4)  # from below, and none over another
+        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>' % (x.at(points[-1][0]) + 6, lowest, colour, label))
     return "\n".join(out + ["</svg>"]) + "\n"
 
 
