@@ -207,7 +207,8 @@ static void fill_register(struct pipeline *p, struct request *r, const struct au
     if (p->now_ms - p->config.nonces.started_ms < TXN_TIMER_J_MS &&
         r->policy.repeat_jitter_percent < OVERLOAD_JITTER_PERCENT)
         r->policy.repeat_jitter_percent = OVERLOAD_JITTER_PERCENT;
-    r->policy.jitter_seed = hash64_pair(p->tag_key, sip->call_id, sip->cseq_text);
+    if (r->policy.repeat_jitter_percent)
+        r->policy.jitter_seed = hash64_pair(p->tag_key, sip->call_id, sip->cseq_text);
 }
 
 static void pend(struct pipeline *p, struct request *r)

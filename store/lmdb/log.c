@@ -202,9 +202,10 @@ void log_trim(struct lmdb_store *s, size_t budget)
             break;
         }
         memcpy(&seq, k.mv_data, sizeof seq);
+        uint64_t newest = b->state.seq;
         if (!trim_one(s, seq, slice_val(v)))
             break;
-        if (!b->rc)
+        if (!b->rc && b->state.seq != newest) // the table was written to: found again
             b->rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
         if (!b->rc)
             b->rc = mdb_cursor_del(c, 0);
