@@ -62,7 +62,7 @@ run_unit() { # FOLDER
 run_integration() { # FOLDER PYTEST-ARGUMENT...
     local folder=$1
     shift
-    # shellcheck disable=SC2012
+    # shellcheck disable=SC2011,SC2012
     ls -S tests/integration/test_*.py |
         ROLLCALL_BINARY=$PWD/$folder/rollcall xargs -P 2 -I FILE bash tests/integration_file.sh FILE "$@"
 }
