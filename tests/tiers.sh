@@ -131,7 +131,7 @@ tier_tsan() {
 
 tier_crash() {
     build release build
-    ROLLCALL_CRASH_ROUNDS=${ROLLCALL_CRASH_ROUNDS:-40} run_integration build -k "kill_9 or long_"
+    ROLLCALL_CRASH_ROUNDS=${ROLLCALL_CRASH_ROUNDS:-50} run_integration build -k "kill_9 or long_"
 }
 
 tier_model() {
