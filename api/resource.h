@@ -4,8 +4,8 @@
 
 #include "api/request.h"
 
-// The body as a JSON object; free it with json_free(). NULL: it has been answered, with 400 where it
-// is no JSON, 422 where it is no object.
+// The body as a JSON object; free it with json_free(). NULL: it has been answered, with 400 where
+// it is no JSON, 422 where it is no object.
 struct json *resource_body(struct request *r);
 // A query argument that is true or false, false where it is not there. False: answered with 400.
 bool resource_flag(struct request *r, const char *name, bool *out);

@@ -4,7 +4,8 @@
 //   text: 2026-11-23T08:26:00.123Z warning event=wrong_password source=192.0.2.1:5060 msg="..."
 //   json: {"time":"...","level":"warning","event":"wrong_password","source":"...","msg":"..."}
 //
-// A field without a value is left out. `event` is a stable word (docs/operating.md lists them); never pass a secret as a field.
+// A field without a value is left out. `event` is a stable word (docs/operating.md lists them);
+// never pass a secret as a field.
 #pragma once
 
 #include <stdatomic.h>

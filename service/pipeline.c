@@ -264,6 +264,7 @@ bool pipeline_admit(struct pipeline *p, const struct address *source)
         address_print(&b, source);
         metric_add(METRIC_DROPPED, DROP_RATE, 1);
         limit_reached(LIMIT_ABUSE_REQUESTS, buf_slice(&b));
+        report_rate_limited(p, buf_slice(&b));
         return false;
     }
     case ABUSE_PASS:

@@ -64,7 +64,7 @@ struct pipeline {
     struct invites *invites;
     struct abuse *abuse;
     struct hash_key tag_key;
-    struct log_gate failure_gate;
+    struct log_gate failure_gate, rate_gate;
     int64_t now_ms; // of this batch
     int64_t age_ms; // of the oldest datagram of this batch when it was read
     struct overload overload;
@@ -157,5 +157,7 @@ void redirect(struct pipeline *p, struct request *r);
 // op.username of the request (empty where none was found).
 void report_register(struct pipeline *p, struct request *r, unsigned status, enum reason reason,
                      bool known, const char *detail);
+// A source beyond abuse.requests: its messages are dropped unread.
+void report_rate_limited(struct pipeline *p, struct slice source);
 // Right credentials after wrong ones: somebody has guessed a password, or found it again.
 void report_success_after_failures(struct pipeline *p, struct request *r);

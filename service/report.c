@@ -7,6 +7,7 @@
 
 // Lines a second that failures may cause; what is held back is counted in the next one.
 #define FAILURE_LINES_A_SECOND 100
+#define RATE_LINES_A_SECOND    1
 
 static struct slice aor_text(const struct request *r, char *out, size_t size)
 {
@@ -85,4 +86,17 @@ void report_success_after_failures(struct pipeline *p, struct request *r)
 {
     metric_add(METRIC_SECURITY_EVENTS, REASON_SUCCESS_AFTER_FAILURES, 1);
     log_failure(p, r, 200, REASON_SUCCESS_AFTER_FAILURES, NULL);
+}
+
+void report_rate_limited(struct pipeline *p, struct slice source)
+{
+    char held[16];
+    struct buf h = buf_over(held, sizeof held);
+    uint32_t suppressed;
+    metric_add(METRIC_SECURITY_EVENTS, REASON_RATE_LIMITED, 1);
+    if (!log_gate_open(&p->rate_gate, p->now_ms, RATE_LINES_A_SECOND, &suppressed))
+        return;
+    buf_u64(&h, suppressed);
+    log_event(LOG_WARNING, reason_word(REASON_RATE_LIMITED), reason_text(REASON_RATE_LIMITED),
+              {"spoofable", SLICE("yes")}, {"source", source}, {"suppressed", buf_slice(&h)});
 }

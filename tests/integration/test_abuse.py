@@ -130,6 +130,8 @@ def test_a_source_that_asks_too_often_is_not_answered_and_counted(guarded, calle
     assert 'rollcall_limit_reached_total{limit="abuse.requests"}' in text
     assert 'rollcall_sip_dropped_total{cause="rate"}' in text
     assert ban_of(guarded, 7) is None, "a rate is no crime"
+    until(lambda: guarded.events("rate_limited"), "the security event")
+    assert guarded.events("rate_limited")[0]["source"].startswith("127.0.0.7")
 
 
 def test_a_ban_by_hand_shuts_a_network_out_and_ends_open_connections_use(guarded, caller):
