@@ -59,7 +59,7 @@ static void hand_back(struct store *s)
     pthread_mutex_lock(&s->hand_lock);
     while (op) {
         struct store_op *next = op->link;
-        if (op->port != locked) {
+        if (!locked || op->port != locked) {
             if (locked)
                 pthread_mutex_unlock(&locked->lock);
             locked = op->port;

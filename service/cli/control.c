@@ -130,12 +130,22 @@ static bool read_line(struct control *c, char *out, size_t size)
     return true;
 }
 
+// "HTTP/1.1 200 OK" -> 200; 0 where it is no status line.
+static unsigned status_of(const char *line)
+{
+    struct slice s = slice_str(line);
+    uint64_t status;
+    bool good = slice_starts(s, SLICE("HTTP/1.")) && s.n >= 12 && s.p[8] == ' ' &&
+                slice_to_u64(slice_of(s.p + 9, 3), 999, &status);
+    return good ? (unsigned)status : 0;
+}
+
 unsigned control_status(struct control *c)
 {
     char line[1024];
-    unsigned status = 0;
+    unsigned status;
     do {
-        if (!read_line(c, line, sizeof line) || sscanf(line, "HTTP/1.%*1[01] %3u", &status) != 1)
+        if (!read_line(c, line, sizeof line) || !(status = status_of(line)))
             return 0;
         c->framing = FRAMING_CLOSE;
         while (read_line(c, line, sizeof line) && *line) {

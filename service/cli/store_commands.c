@@ -191,7 +191,9 @@ static int check_running(struct access *a)
             }
             line[n] = '\0';
             n = 0;
-            if (sscanf(line, "faults %ld", &faults) != 1)
+            if (strncmp(line, "faults ", 7) == 0)
+                faults = strtol(line + 7, NULL, 10);
+            else
                 printf("%s\n", line);
         }
     return got < 0 || faults < 0 ? FAULT : faults > 0;

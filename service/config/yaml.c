@@ -25,9 +25,11 @@ static struct slice join(struct config_reader *r, struct slice section, struct s
     char *text = arena_alloc(r->arena, section.n + key.n + 1);
     if (!text)
         return SLICE_NONE;
-    memcpy(text, section.p, section.n);
+    if (section.n)
+        memcpy(text, section.p, section.n);
     text[section.n] = '.';
-    memcpy(text + section.n + 1, key.p, key.n);
+    if (key.n)
+        memcpy(text + section.n + 1, key.p, key.n);
     return slice_of(text, section.n + 1 + key.n);
 }
 

@@ -195,7 +195,7 @@ static void complete(struct lmdb_store *s, struct store_op **ops, size_t n, enum
         [STORE_OP_BINDINGS] = 0, [STORE_OP_USER] = 1, [STORE_OP_DOMAIN] = 2};
     struct store_op *waiting = s->batch.waiting.head;
     for (size_t i = 0; i < n; i++) {
-        if (ops[i] == waiting && all == STORE_OK) {
+        if (waiting && ops[i] == waiting && all == STORE_OK) {
             waiting = waiting->link;
             continue;
         }

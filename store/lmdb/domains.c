@@ -326,7 +326,7 @@ void closing_step(struct lmdb_store *s, size_t budget)
     b->rc = mdb_cursor_open(b->txn, s->users, &c);
     while (!b->rc && st == STORE_OK && budget--) {
         struct user u;
-        struct slice key;
+        struct slice key = SLICE_NONE;
         st = next_user(s, c, name, &key, &u);
         if (st == STORE_OK)
             st = user_delete(s, slot, key, &u, &b->arena);

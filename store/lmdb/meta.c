@@ -111,7 +111,7 @@ static int renew_epoch(struct lmdb_store *s, MDB_txn *txn, uint64_t file)
 
 int meta_open(struct lmdb_store *s, MDB_txn *txn, char *why, size_t why_size)
 {
-    uint64_t format = 0, file;
+    uint64_t format = 0, file = 0;
     int rc = file_number(s, &file);
     if (rc == 0)
         rc = get(s, txn, "format", &format, sizeof format);

@@ -111,7 +111,7 @@ static enum store_status write_aor(struct tx *tx, struct object *old, struct bin
 
 static enum store_status decided(struct tx *tx, struct object *old, struct binding_set *next)
 {
-    enum binding_gone gone[BINDINGS_MAX];
+    enum binding_gone gone[BINDINGS_MAX] = {GONE_NO};
     if (next->n > 2 * BINDINGS_MAX)
         return STORE_TOO_LARGE;
     sort_out(old, next, gone);
@@ -164,7 +164,7 @@ void mem_expire(struct tx *tx)
 {
     for (size_t i = 0; i < tx->snap->n_users; i++) {
         struct object *old = tx->snap->users[i];
-        enum binding_gone gone[BINDINGS_MAX];
+        enum binding_gone gone[BINDINGS_MAX] = {GONE_NO};
         struct binding items[BINDINGS_MAX], *b = old->set.items;
         struct binding_set live = {items, 0};
         if (earliest_expiry(&old->set) > tx->now_ms)
