@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/target.h"
 
+#include "base/utf8.h"
+
 struct slice target_path(struct slice target)
 {
     if (target.n && target.p[0] != '/') { // absolute form: http://host/path
@@ -26,34 +28,6 @@ static int hex_value(char c)
         return c - '0';
     c = ascii_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// The length of the UTF-8 sequence that `s` begins with, 0 where it is none (RFC 3629 section 4).
-static size_t utf8_sequence(struct slice s)
-{
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : 4;
-    if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-    unsigned char d = n > 1 ? (unsigned char)s.p[1] : 0;
-    if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
-        (c == 0xf4 && d > 0x8f))
-        return 0;
-    return n;
-}
-
-static bool is_utf8(struct slice s)
-{
-    while (s.n) {
-        size_t n = utf8_sequence(s);
-        if (n == 0)
-            return false;
-        s = slice_from(s, n);
-    }
-    return true;
 }
 
 bool target_decode(struct slice raw, bool plus_is_blank, struct arena *arena, struct slice *out,
@@ -86,7 +60,7 @@ bool target_decode(struct slice raw, bool plus_is_blank, struct arena *arena, st
     }
     *out = slice_of(p, n);
     *why = "it is not valid UTF-8";
-    return is_utf8(*out);
+    return utf8_valid(*out);
 }
 
 bool path_decode(struct slice raw_path, struct arena *arena, struct path *out, const char **why)

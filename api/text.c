@@ -79,56 +79,6 @@ void text_printf(struct text *t, const char *fmt, ...)
     va_end(again);
 }
 
-// ---- UTF-8 -------------------------------------------------------------------------------------
-
-// The length of the UTF-8 sequence at p (RFC 3629: no surrogates, nothing overlong, at most
-// U+10FFFF); 0 where there is none.
-static size_t utf8_sequence(const unsigned char *p, size_t n)
-{
-    unsigned char c = p[0], least = 0x80, most = 0xBF;
-    size_t len;
-    if (c < 0x80)
-        return 1;
-    if (c < 0xC2 || c > 0xF4)
-        return 0;
-    len = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-    if (c == 0xE0)
-        least = 0xA0;
-    else if (c == 0xED)
-        most = 0x9F;
-    else if (c == 0xF0)
-        least = 0x90;
-    else if (c == 0xF4)
-        most = 0x8F;
-    if (n < len || p[1] < least || p[1] > most)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if (p[i] < 0x80 || p[i] > 0xBF)
-            return 0;
-    return len;
-}
-
-bool utf8_valid(struct slice s)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-    for (size_t i = 0, len; i < s.n; i += len)
-        if ((len = utf8_sequence(p + i, s.n - i)) == 0)
-            return false;
-    return true;
-}
-
-bool utf8_clean(struct slice s)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-    for (size_t i = 0, len; i < s.n; i += len) {
-        len = utf8_sequence(p + i, s.n - i);
-        bool c1 = len == 2 && p[i] == 0xC2 && p[i + 1] < 0xA0;
-        if (len == 0 || p[i] < 0x20 || p[i] == 0x7F || c1)
-            return false;
-    }
-    return true;
-}
-
 // ---- JSON --------------------------------------------------------------------------------------
 
 static inline void comma(struct text *t)
@@ -199,7 +149,7 @@ static void quoted_rest(struct text *t, struct slice s)
     const unsigned char *p = (const unsigned char *)s.p;
     size_t from = 0, i = 0;
     while (i < s.n) {
-        size_t len = plain(p[i]) ? 1 : utf8_sequence(p + i, s.n - i);
+        size_t len = plain(p[i]) ? 1 : utf8_sequence(slice_from(s, i));
         if (len > 1 || (len && plain(p[i]))) {
             i += len;
             continue;

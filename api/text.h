@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "base/utf8.h"
 
 struct text {
     char *p; // malloc'ed
@@ -25,11 +26,6 @@ static inline struct slice text_slice(const struct text *t)
 {
     return slice_of(t->p, t->n);
 }
-
-// ---- UTF-8 (RFC 3629) --------------------------------------------------------------------------
-bool utf8_valid(struct slice s);
-// Valid, and without control characters (U+0000 to U+001F, U+007F to U+009F).
-bool utf8_clean(struct slice s);
 
 // jansson has functions of two of the names below. Ours get symbols of their own, so that neither
 // library's stands in for the other's at link time.

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/utf8.h"
 
 #define LOG_LINE_MAX  4096 // PIPE_BUF: a whole line or none
 #define LOG_VALUE_MAX 1024
@@ -29,27 +30,6 @@ bool log_wants(enum log_level level)
     return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
-// Length of the valid UTF-8 sequence at s (RFC 3629), 0 where there is none.
-static size_t utf8_length(struct slice s)
-{
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : (c & 0xf0) == 0xe0    ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n == 0 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 0;
-    unsigned char d = n > 1 ? (unsigned char)s.p[1] : 0;
-    if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
-        (c == 0xf4 && d > 0x8f))
-        return 0;
-    return n;
-}
-
 // The same escapes serve both formats: a text value is a JSON string where it needs quotes.
 static void put_quoted(struct buf *b, struct slice s)
 {
@@ -57,7 +37,7 @@ static void put_quoted(struct buf *b, struct slice s)
     buf_byte(b, '"');
     while (s.n) {
         unsigned char c = (unsigned char)s.p[0];
-        size_t n = utf8_length(s);
+        size_t n = utf8_sequence(s);
         if (c == '"' || c == '\\') {
             char two[2] = {'\\', (char)c};
             buf_put(b, slice_of(two, 2));
