@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way of a SIP message through the service, in order, for one thread:
 //
-//   pipeline_take()       parse -> match a transaction -> gates -> authenticate -> an op for the
-//   store pipeline_submit()     all ops of this batch at once pipeline_completed()  durable:
-//   decision -> response
+// - pipeline_take(): parse, match a transaction, gates, authenticate, an op for the store
+// - pipeline_submit(): all ops of this batch at once
+// - pipeline_completed(): durable; the decision becomes a response
 //
 // What needs no commit is answered inside pipeline_take() and does not wait for the batch.
 #pragma once
