@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SipHash-1-3 (Aumasson, Bernstein): a keyed hash that is quick on short input and that nobody
-// without the key can make collide. Tables use a random key; stored checksums a fixed one.
+// without the key can make collide.
 #pragma once
 
 #include <stdint.h>
@@ -10,9 +10,6 @@
 struct hash_key {
     uint64_t k0, k1;
 };
-
-// The key of checksums in the store: part of the format, never to be changed.
-#define HASH_KEY_CHECKSUM ((struct hash_key){0x726f6c6c63616c6cULL, 0x63686b73756d2d31ULL})
 
 uint64_t hash64(struct hash_key key, struct slice s);
 // Two slices hashed as one text with a NUL between them (domain, user), without a copy where short.

@@ -13,7 +13,7 @@
 //   bindings            n times the fields of codec_put_binding()
 #include "store/codec.h"
 
-#include "base/hash.h"
+#include "base/checksum.h"
 #include "store/codec_parts.h"
 
 void codec_begin(struct buf *b)
@@ -28,7 +28,7 @@ void codec_end(struct buf *b)
         b->full = true;
         return;
     }
-    uint64_t sum = hash64(HASH_KEY_CHECKSUM, slice_of(b->p + CODEC_HEAD, b->n - CODEC_HEAD));
+    uint64_t sum = checksum64(slice_of(b->p + CODEC_HEAD, b->n - CODEC_HEAD));
     memcpy(b->p + 1, &sum, sizeof sum);
 }
 
@@ -38,7 +38,7 @@ bool codec_checksum_holds(struct slice bytes)
     if (bytes.n < CODEC_HEAD || bytes.p[0] != CODEC_FORMAT)
         return false;
     memcpy(&sum, bytes.p + 1, sizeof sum);
-    return sum == hash64(HASH_KEY_CHECKSUM, slice_from(bytes, CODEC_HEAD));
+    return sum == checksum64(slice_from(bytes, CODEC_HEAD));
 }
 
 static struct dec dec_body(struct slice bytes)

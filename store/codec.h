@@ -4,7 +4,7 @@
 // Every record begins with its head:
 //   offset  size  what
 //   0       1     format of this kind of record (CODEC_FORMAT)
-//   1       8     checksum: hash64(HASH_KEY_CHECKSUM) of all that follows, little-endian
+//   1       8     checksum64() of all that follows, little-endian
 // The bodies are tables of fields in the files that write them. `num` is an unsigned LEB128, `int`
 // a zigzag one, `text` a num and that many bytes. Decoding is bounded and strict: a wrong checksum,
 // an unknown format, a value out of its range or a byte left over is a fault, and what was decoded

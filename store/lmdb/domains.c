@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/checksum.h"
 #include "store/lmdb/internal.h"
 
 // ---- The cache --------------------------------------------------------------------------------
 
 // Counters of a domain (table `counts`, key: its name): users, registered users, bindings, then
-// hash64(HASH_KEY_CHECKSUM) of them; 8 bytes each.
+// checksum64() of them; 8 bytes each.
 struct stored_counts {
     struct store_domain_counts counts;
     uint64_t sum;
@@ -22,8 +23,7 @@ bool counts_get(struct slice bytes, struct store_domain_counts *out)
         return false;
     memcpy(&in, bytes.p, sizeof in);
     *out = in.counts;
-    return in.sum ==
-           hash64(HASH_KEY_CHECKSUM, slice_of((const char *)&in.counts, sizeof in.counts));
+    return in.sum == checksum64(slice_of((const char *)&in.counts, sizeof in.counts));
 }
 
 static void slot_write(struct lmdb_store *s, struct domain_slot *slot)
@@ -31,7 +31,7 @@ static void slot_write(struct lmdb_store *s, struct domain_slot *slot)
     struct stored_counts out = {slot->counts, 0};
     if (!slot->used || !slot->dirty)
         return;
-    out.sum = hash64(HASH_KEY_CHECKSUM, slice_of((const char *)&out.counts, sizeof out.counts));
+    out.sum = checksum64(slice_of((const char *)&out.counts, sizeof out.counts));
     batch_put(s, s->counts, slot->domain.name, slice_of((const char *)&out, sizeof out), 0);
     slot->dirty = false;
 }

@@ -21,7 +21,7 @@
 #define DOMAIN_SLOTS   64
 
 // The counters that are committed with what they count. Stored as these 64-bit numbers, least
-// significant byte first, then hash64(HASH_KEY_CHECKSUM) of them (meta, "state").
+// significant byte first, then checksum64() of them (meta, "state").
 struct state {
     uint64_t change;           // number of the newest event
     uint64_t seq;              // of the newest record in the log

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/checksum.h"
 #include "base/log.h"
 #include "store/lmdb/internal.h"
 
@@ -39,7 +40,7 @@ struct stored_state {
 
 static uint64_t state_sum(const struct state *st)
 {
-    return hash64(HASH_KEY_CHECKSUM, slice_of((const char *)st, sizeof *st));
+    return checksum64(slice_of((const char *)st, sizeof *st));
 }
 
 int meta_put_state(struct lmdb_store *s, MDB_txn *txn, const struct state *st)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of any bytes below a right checksum: what is read, is written and read again the same.
 // The first byte says which kind.
-#include "base/hash.h"
+#include "base/checksum.h"
 #include "store/codec.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 1)
         memcpy(record + CODEC_HEAD, data + 1, size - 1);
     struct slice bytes = slice_of(record, CODEC_HEAD + size - 1);
-    uint64_t sum = hash64(HASH_KEY_CHECKSUM, slice_from(bytes, CODEC_HEAD));
+    uint64_t sum = checksum64(slice_from(bytes, CODEC_HEAD));
     memcpy(record + 1, &sum, sizeof sum);
     struct buf a = buf_over(first, sizeof first), b = buf_over(second, sizeof second);
     read_and_write(data[0] % 4, bytes, &a);

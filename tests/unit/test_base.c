@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/checksum.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -53,6 +54,34 @@ static void hash_of_a_pair_is_not_that_of_another_split(void **state)
     char text[600] = {0};
     struct slice big = slice_of(text, sizeof text);
     assert_true(hash64_pair(key, big, SLICE("a")) != hash64_pair(key, big, SLICE("b")));
+}
+
+// Files hold these sums: a store must be read by the versions to come.
+static void the_checksum_is_what_the_format_says(void **state)
+{
+    (void)state;
+    char text[100];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    assert_true(checksum64(SLICE("")) == 0x5dfa63c9b16143f6ULL);
+    assert_true(checksum64(SLICE("rollcall")) == 0xcf6722d311638a09ULL);
+    assert_true(checksum64(slice_of(text, sizeof text)) == 0x109d383655ddf06fULL);
+}
+
+static void the_checksum_finds_each_flipped_bit_and_each_length(void **state)
+{
+    (void)state;
+    char text[130] = {0};
+    for (size_t n = 0; n < sizeof text; n++) {
+        uint64_t whole = checksum64(slice_of(text, n));
+        if (n)
+            assert_true(whole != checksum64(slice_of(text, n - 1)));
+        for (size_t bit = 0; bit < 8 * n; bit++) {
+            text[bit / 8] ^= (char)(1 << bit % 8);
+            assert_true(whole != checksum64(slice_of(text, n)));
+            text[bit / 8] ^= (char)(1 << bit % 8);
+        }
+    }
 }
 
 static void numbers_are_digits_within_bounds(void **state)
@@ -259,6 +288,8 @@ int main(void)
         cmocka_unit_test(a_log_that_nobody_reads_blocks_nobody),
         cmocka_unit_test(siphash_1_3_of_nothing_with_the_reference_key),
         cmocka_unit_test(hash_of_a_pair_is_not_that_of_another_split),
+        cmocka_unit_test(the_checksum_is_what_the_format_says),
+        cmocka_unit_test(the_checksum_finds_each_flipped_bit_and_each_length),
         cmocka_unit_test(numbers_are_digits_within_bounds),
         cmocka_unit_test(an_arena_grows_to_its_limit_and_starts_again),
         cmocka_unit_test(a_full_buffer_stays_full_and_whole),
