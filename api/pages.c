@@ -67,8 +67,7 @@ static void respond_file(struct request *r, const char *type, const char *begin,
 {
     struct slice content = slice_of(begin, (size_t)(end - begin));
     char tag[24];
-    int n = snprintf(tag, sizeof tag, "\"%016llx\"",
-                     (unsigned long long)checksum64(content));
+    int n = snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)checksum64(content));
     r->etag = arena_copy(&r->arena, slice_of(tag, (size_t)n));
     respond_header(r, "Cache-Control", SLICE("no-cache"));
     respond_header(r, "Referrer-Policy", SLICE("no-referrer"));

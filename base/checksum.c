@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen bytes a step: a full 64 by 64 bit product, folded, as wyhash and its relatives do. That is
-// a quarter of what a keyed hash costs, and a record is checked each time it is read. Two lanes, so
-// that one product need not wait for the other.
+// Sixteen bytes a step: a full 64 by 64 bit product, folded, as wyhash and its relatives do. That
+// is a quarter of what a keyed hash costs, and a record is checked each time it is read. Two lanes,
+// so that one product need not wait for the other.
 #include "base/checksum.h"
 
 // wyhash's: odd, and half of the bits set.
