@@ -113,18 +113,22 @@ static void other_user(struct pipeline *p, struct request *r, const struct domai
     }
 }
 
-// Authentication-Info (RFC 7616 section 3.5): proves that we know the secret too, and hands out the
-// next nonce in time.
+// Authentication-Info (RFC 7616 section 3.5): hands out the next nonce in time, and proves that we
+// know the secret too. Always, where auth.rspauth is set: it is another hash, and phones that check
+// it are rare.
 static void put_auth_info(struct pipeline *p, struct request *r, const struct domain *domain,
                           const struct digest *d, const struct user *user, int64_t made_ms)
 {
-    char nonce[NONCE_LENGTH], *text = arena_alloc(&r->arena, 512);
+    bool next =
+        (p->now_ms - made_ms) * 100 > p->config.nonces.lifetime_ms * NEXT_NONCE_AFTER_PERCENT;
+    if (!d->has_qop || !(next || p->settings->rspauth))
+        return;
+    char nonce[NONCE_LENGTH], rspauth[64], *text = arena_alloc(&r->arena, 512);
     struct buf b = buf_over(text, text ? 512 : 0);
-    char rspauth[64];
-    if (!text || !d->has_qop)
+    if (!text)
         return;
     digest_rspauth(p->engine, d, user->credentials.ha1[d->algorithm], rspauth);
-    if ((p->now_ms - made_ms) * 100 > p->config.nonces.lifetime_ms * NEXT_NONCE_AFTER_PERCENT) {
+    if (next) {
         nonce_make(p->nonces, d->algorithm, domain->realm, &r->origin, p->now_ms, nonce);
         BUF_LIT(&b, "nextnonce=\"");
         buf_put(&b, slice_of(nonce, sizeof nonce));
@@ -142,10 +146,10 @@ static void put_auth_info(struct pipeline *p, struct request *r, const struct do
 }
 
 // The nonce and its count, once the digest was right.
-static bool nonce_good(struct pipeline *p, const struct digest *d, enum nonce_verdict verdict,
-                       struct auth_outcome *out)
+static bool nonce_good(struct pipeline *p, const struct digest *d, const struct nonce *nonce,
+                       enum nonce_verdict verdict, struct auth_outcome *out)
 {
-    if (verdict == NONCE_GOOD && nonce_use(p->nonces, d->nonce, d->has_qop ? d->nc : 0, p->now_ms))
+    if (verdict == NONCE_GOOD && nonce_use(p->nonces, nonce, d->has_qop ? d->nc : 0, p->now_ms))
         return true;
     fail(out, verdict == NONCE_STALE ? REASON_STALE_NONCE : REASON_REPLAYED_NONCE, true);
     return false;
@@ -173,11 +177,13 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
         return;
     }
     int64_t void_before = out->known ? out->user.credentials_set_at_ms : 0;
-    enum nonce_verdict verdict =
-        nonce_check(p->nonces, d.nonce, d.algorithm, domain->realm, d.has_qop ? d.nc : 0,
-                    void_before, p->now_ms, &out->nonce_time_ms);
+    struct nonce nonce;
+    enum nonce_verdict verdict = NONCE_FOREIGN;
+    if (nonce_read(d.nonce, &nonce))
+        verdict = nonce_check(p->nonces, &nonce, d.algorithm, domain->realm, d.has_qop ? d.nc : 0,
+                              void_before, p->now_ms, &out->nonce_time_ms);
     if (verdict != NONCE_FOREIGN)
-        r->proven = r->proven || nonce_made_for(p->nonces, d.nonce, &r->origin);
+        r->proven = r->proven || nonce_made_for(p->nonces, &nonce, &r->origin);
     if (verdict == NONCE_FOREIGN || !uri_fits(p, r, &d) || !qop_fits(p, &d)) {
         fail(out, REASON_BAD_CREDENTIALS, false);
         return;
@@ -190,7 +196,7 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
         fail(out, REASON_WRONG_PASSWORD, false);
         return;
     }
-    if (!nonce_good(p, &d, verdict, out))
+    if (!nonce_good(p, &d, &nonce, verdict, out))
         return;
     if (!out->user.enabled) {
         out->verdict = AUTH_FORBIDDEN;

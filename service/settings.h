@@ -27,6 +27,7 @@ struct sip_settings {
     uint8_t algorithms[ALGORITHM_COUNT]; // auth.algorithms, in order
     size_t n_algorithms;
     bool require_qop;
+    bool rspauth;          // auth.rspauth
     bool redirect_route;   // registrar.redirect_path: route
     bool closed_flow_mark; // registrar.closed_flow: mark
     struct networks redirect_from;

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-#define BYTES  24
+#define BYTES  NONCE_BYTES
 #define SOURCE 9
 #define SIGNED 12
 #define MAC    12
@@ -27,18 +27,18 @@
 
 // Bit i of `seen`: nc `highest - i` was used.
 struct entry {
-    uint64_t id;     // of the nonce: part of its MAC; 0: free
+    uint32_t tag;    // of the nonce: part of its MAC; 0: free
     uint32_t made_s; // seconds since the process began, rounded down
     uint32_t highest;
     uint32_t seen;
 };
 
+// One cache line: a refresh finds its nonce among millions by one access to memory. Two nonces with
+// one tag would share a count, which makes one of them stale early.
 struct set {
     struct entry ways[WAYS];
-    // The newest that was forgotten here: what is as old and not here may have been used.
-    uint32_t forgotten_s;
-    bool forgot;
 };
+_Static_assert(sizeof(struct set) == 64, "a cache line");
 
 struct nonces {
     struct hash_key first, second;
@@ -46,6 +46,10 @@ struct nonces {
     uint32_t serial;
     size_t n_sets; // a power of two
     struct set *sets;
+    void *block; // that they lie in, on the lines' borders
+    // Of each set, the newest that was forgotten there, in seconds and one more; 0: none. What is
+    // as old and not in the set may have been used.
+    uint32_t *forgotten;
 };
 
 struct nonces *nonces_open(const struct nonce_config *config)
@@ -61,11 +65,14 @@ struct nonces *nonces_open(const struct nonce_config *config)
     n->n_sets = 1;
     while (n->n_sets * WAYS < config->table_size)
         n->n_sets *= 2;
-    n->sets = calloc(n->n_sets, sizeof *n->sets);
-    if (!n->sets) {
+    n->block = calloc(n->n_sets + 1, sizeof *n->sets); // untouched memory costs nothing
+    n->forgotten = calloc(n->n_sets, sizeof *n->forgotten);
+    if (!n->block || !n->forgotten) {
         nonces_close(n);
         return NULL;
     }
+    size_t beyond = (uintptr_t)n->block % sizeof *n->sets;
+    n->sets = (struct set *)(void *)((char *)n->block + (beyond ? sizeof *n->sets - beyond : 0));
     return n;
 }
 
@@ -73,7 +80,8 @@ void nonces_close(struct nonces *n)
 {
     if (!n)
         return;
-    free(n->sets);
+    free(n->block);
+    free(n->forgotten);
     free(n);
 }
 
@@ -104,8 +112,9 @@ static const uint8_t digit_values[256] = {
 };
 // clang-format on
 
-static bool decode(struct slice text, uint8_t out[BYTES])
+bool nonce_read(struct slice text, struct nonce *nonce)
 {
+    uint8_t *out = nonce->bytes;
     uint32_t none = 0; // 64 or more once there was a byte that is no digit
     if (text.n != NONCE_LENGTH)
         return false;
@@ -161,30 +170,32 @@ void nonce_make(struct nonces *n, enum algorithm a, struct slice realm,
     encode(b, out);
 }
 
-static int64_t made_at(const uint8_t b[BYTES])
+static int64_t made_at(const struct nonce *nonce)
 {
     int64_t ms = 0;
     for (int i = 0; i < 6; i++)
-        ms = ms << 8 | b[i];
+        ms = ms << 8 | nonce->bytes[i];
     return ms;
 }
 
-static uint64_t id_of(const uint8_t b[BYTES])
+static uint32_t tag_of(const struct nonce *nonce)
 {
-    uint64_t id;
-    memcpy(&id, b + SIGNED, sizeof id);
-    return id | 1;
+    uint32_t tag;
+    memcpy(&tag, nonce->bytes + SIGNED, sizeof tag);
+    return tag ? tag : 1;
 }
 
-static struct set *set_of(const struct nonces *n, uint64_t id)
+static size_t set_of(const struct nonces *n, const struct nonce *nonce)
 {
-    return &n->sets[(id >> 8) & (n->n_sets - 1)];
+    uint32_t place;
+    memcpy(&place, nonce->bytes + SIGNED + sizeof place, sizeof place);
+    return place & (n->n_sets - 1);
 }
 
-static struct entry *find(struct set *s, uint64_t id)
+static struct entry *find(struct set *s, uint32_t tag)
 {
     for (size_t i = 0; i < WAYS; i++)
-        if (s->ways[i].id == id)
+        if (s->ways[i].tag == tag)
             return &s->ways[i];
     return NULL;
 }
@@ -208,29 +219,27 @@ static bool used(const struct entry *e, uint32_t nc)
     return back >= WINDOW || (e->seen >> back & 1);
 }
 
-static enum nonce_verdict check_count(struct nonces *n, const uint8_t b[BYTES], uint32_t nc)
+static enum nonce_verdict check_count(struct nonces *n, const struct nonce *nonce, uint32_t nc)
 {
-    uint64_t id = id_of(b);
-    struct set *s = set_of(n, id);
-    const struct entry *e = find(s, id);
+    size_t set = set_of(n, nonce);
+    const struct entry *e = find(&n->sets[set], tag_of(nonce));
     if (e)
         return used(e, effective(nc)) ? NONCE_REPLAYED : NONCE_GOOD;
-    if (s->forgot && seconds(n, made_at(b)) <= s->forgotten_s)
+    if (seconds(n, made_at(nonce)) < n->forgotten[set])
         return NONCE_STALE;
     return effective(nc) == 1 ? NONCE_GOOD : NONCE_STALE;
 }
 
-enum nonce_verdict nonce_check(struct nonces *n, struct slice nonce, enum algorithm a,
+enum nonce_verdict nonce_check(struct nonces *n, const struct nonce *nonce, enum algorithm a,
                                struct slice realm, uint32_t nc, int64_t void_before_ms,
                                int64_t now_ms, int64_t *made_ms)
 {
-    uint8_t b[BYTES], mac[MAC], difference = 0;
-    if (!decode(nonce, b))
-        return NONCE_FOREIGN;
-    sign(n, b, a, realm, mac);
+    uint8_t mac[MAC], difference = 0;
+    __builtin_prefetch(&n->sets[set_of(n, nonce)]);
+    sign(n, nonce->bytes, a, realm, mac);
     for (size_t i = 0; i < MAC; i++)
-        difference |= mac[i] ^ b[SIGNED + i];
-    int64_t made = made_at(b);
+        difference |= mac[i] ^ nonce->bytes[SIGNED + i];
+    int64_t made = made_at(nonce);
     if (difference || made > now_ms + SKEW_MS)
         return NONCE_FOREIGN;
     *made_ms = made;
@@ -239,48 +248,45 @@ enum nonce_verdict nonce_check(struct nonces *n, struct slice nonce, enum algori
     bool voided = void_before_ms <= now_ms && made <= void_before_ms;
     if (made < n->started_ms || now_ms - made > n->lifetime_ms || voided)
         return NONCE_STALE;
-    return check_count(n, b, nc);
+    return check_count(n, nonce, nc);
 }
 
-bool nonce_made_for(const struct nonces *n, struct slice nonce, const struct address *source)
+bool nonce_made_for(const struct nonces *n, const struct nonce *nonce, const struct address *source)
 {
-    uint8_t b[BYTES], tag[3];
+    uint8_t tag[3];
     source_tag(n, source, tag);
-    return decode(nonce, b) && memcmp(b + SOURCE, tag, sizeof tag) == 0;
+    return memcmp(nonce->bytes + SOURCE, tag, sizeof tag) == 0;
 }
 
 // A free way, or the one whose nonce is oldest; that is then forgotten.
-static struct entry *make_room(struct set *s, uint32_t expired_before_s)
+static struct entry *make_room(struct nonces *n, size_t set, uint32_t expired_before_s)
 {
+    struct set *s = &n->sets[set];
     struct entry *oldest = &s->ways[0];
     for (size_t i = 0; i < WAYS; i++) {
-        if (!s->ways[i].id)
+        if (!s->ways[i].tag)
             return &s->ways[i];
         if (s->ways[i].made_s < oldest->made_s)
             oldest = &s->ways[i];
     }
     if (oldest->made_s >= expired_before_s)
         limit_reached(LIMIT_AUTH_NONCE_TABLE, SLICE_NONE);
-    if (!s->forgot || oldest->made_s > s->forgotten_s)
-        s->forgotten_s = oldest->made_s;
-    s->forgot = true;
+    if (oldest->made_s >= n->forgotten[set])
+        n->forgotten[set] = oldest->made_s + 1;
     return oldest;
 }
 
-bool nonce_use(struct nonces *n, struct slice nonce, uint32_t nc, int64_t now_ms)
+bool nonce_use(struct nonces *n, const struct nonce *nonce, uint32_t nc, int64_t now_ms)
 {
-    uint8_t b[BYTES];
+    size_t set = set_of(n, nonce);
+    struct entry *e = find(&n->sets[set], tag_of(nonce));
     nc = effective(nc);
-    if (!decode(nonce, b))
-        return false;
-    uint64_t id = id_of(b);
-    struct set *s = set_of(n, id);
-    struct entry *e = find(s, id);
     if (!e) {
-        if (check_count(n, b, nc) != NONCE_GOOD)
+        if (check_count(n, nonce, nc) != NONCE_GOOD)
             return false;
-        e = make_room(s, seconds(n, now_ms - n->lifetime_ms));
-        *e = (struct entry){.id = id, .made_s = seconds(n, made_at(b)), .highest = nc, .seen = 1};
+        e = make_room(n, set, seconds(n, now_ms - n->lifetime_ms));
+        *e = (struct entry){
+            .tag = tag_of(nonce), .made_s = seconds(n, made_at(nonce)), .highest = nc, .seen = 1};
         return true;
     }
     if (used(e, nc))

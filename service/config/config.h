@@ -55,7 +55,7 @@ struct config {
     struct {
         uint8_t algorithms[ALGORITHM_COUNT];
         size_t n_algorithms;
-        bool require_qop;
+        bool require_qop, rspauth;
         unsigned nonce_lifetime, nonce_table;
         struct slice secret; // empty: the store's
     } auth;

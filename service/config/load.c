@@ -352,6 +352,7 @@ void config_sip_settings(const struct config *c, struct sip_settings *out)
     memcpy(out->algorithms, c->auth.algorithms, sizeof out->algorithms);
     out->n_algorithms = c->auth.n_algorithms;
     out->require_qop = c->auth.require_qop;
+    out->rspauth = c->auth.rspauth;
     out->redirect_route = c->registrar.redirect_route;
     out->closed_flow_mark = c->registrar.closed_flow_mark;
     out->redirect_from = c->registrar.redirect_from;

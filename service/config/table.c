@@ -97,6 +97,8 @@ const struct config_key config_table[] = {
      "offered in this order: MD5, SHA-256, SHA-512-256"},
     {"auth.require_qop", KIND_BOOL, AT(auth.require_qop), "false", 0, 0, NULL, false, false, true,
      "refuses credentials without qop, cnonce and nc"},
+    {"auth.rspauth", KIND_BOOL, AT(auth.rspauth), "false", 0, 0, NULL, false, false, true,
+     "proves in each 200 that the server knows the secret too (RFC 7616 rspauth)"},
     {"auth.nonce_lifetime", KIND_COUNT, AT(auth.nonce_lifetime), "3900", 10, 30 * DAY, NULL, false,
      false, false, "seconds; longer than a usual refresh, so that a refresh is one round trip"},
     {"auth.secret", KIND_TEXT, AT(auth.secret), NULL, 0, 0, NULL, true, true, false,

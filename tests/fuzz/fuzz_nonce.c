@@ -24,18 +24,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     while (c.p < c.end) {
         unsigned i = choose(&c, NONCES), nc = choose(&c, COUNTS);
-        struct slice nonce = slice_of(text[i], NONCE_LENGTH);
+        struct nonce nonce;
+        HOLD(nonce_read(slice_of(text[i], NONCE_LENGTH), &nonce));
         now += choose(&c, 4) * 1000;
-        enum nonce_verdict v = nonce_check(n, nonce, ALGORITHM_MD5, SLICE("r"), nc, 0, now, &got);
+        enum nonce_verdict v = nonce_check(n, &nonce, ALGORITHM_MD5, SLICE("r"), nc, 0, now, &got);
         HOLD(v != NONCE_FOREIGN && got == made[i]);
         HOLD(v == NONCE_STALE || now - made[i] <= 60000);
         if (v != NONCE_GOOD)
             continue;
-        HOLD(nonce_use(n, nonce, nc, now));
+        HOLD(nonce_use(n, &nonce, nc, now));
         nc = nc ? nc : 1;
         HOLD(!used[i][nc]);
         used[i][nc] = true;
-        HOLD(!nonce_use(n, nonce, nc, now));
+        HOLD(!nonce_use(n, &nonce, nc, now));
     }
     nonces_close(n);
     return 0;

@@ -277,7 +277,7 @@ def auth_info(answer):
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", "SHA-512-256"])
 def test_rfc7616_3_5_rspauth_proves_that_the_server_knows_the_secret(start, phones, algorithm):
-    server = start({"ROLLCALL_AUTH_ALGORITHMS": algorithm})
+    server = start({"ROLLCALL_AUTH_ALGORITHMS": algorithm, "ROLLCALL_AUTH_RSPAUTH": "true"})
     server.api.add_user("alice")
     phone = challenged(phones(server, algorithm=algorithm))
     response = digest_response(algorithm, "alice", "example.com", "secret", "REGISTER", "sip:example.com",
