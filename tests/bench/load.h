@@ -17,12 +17,15 @@ struct options {
     const char *host, *port, *domain, *password, *algorithm, *transport, *name;
     enum mode mode;
     unsigned users, first_user, window, connections, expires, jitter_percent;
+    unsigned rounds;      // so often each phone registers before what is measured
     unsigned devices;     // of each user, in turn; each with a contact and Call-ID of its own
     bool classes;         // a tenth of the users asks for 120 s, a tenth for 600 s
     double seconds, rate; // rate 0: closed loop
     int cpu;              // to pin to; -1: not
     bool echo;            // the server is echo: whatever comes back is the answer
     bool no_prepare;      // measure from the first registration on
+    bool shuffle;         // the phones come in no order
+    bool steps;           // a measurement for each line that is read
     const char *pids;     // the server's processes, comma-separated
     uint64_t run;         // makes Call-IDs and branches of two runs differ; 0: random
 };

@@ -22,19 +22,25 @@
 // Stands for what a server would have given: an echo gives none.
 #define ECHO_NONCE "0123456789abcdef0123456789abcdef"
 
+// What one measurement saw.
+struct tally {
+    uint64_t completed, failures, timeouts, retransmissions, challenges, stray;
+    uint64_t by_status[700];
+    uint64_t histogram[HISTOGRAM]; // of 100 ns, 64 steps an octave
+    uint64_t latest;
+};
+
 struct load {
     struct options options;
     struct net *net;
     struct message_maker *maker;
     struct phone *phones;
     uint32_t *flight; // indices of the busy phones
-    unsigned n_flight, next;
+    unsigned n_flight, next, stride;
+    uint64_t random;
     int64_t now, next_sweep;
     bool measuring;
-    uint64_t completed, failures, timeouts, retransmissions, challenges, stray;
-    uint64_t by_status[700];
-    uint64_t histogram[HISTOGRAM]; // of 100 ns, 64 steps an octave
-    uint64_t latest;
+    struct tally tally;
 };
 
 static int64_t now_ns(void)
@@ -49,23 +55,23 @@ static int64_t now_ns(void)
 static void observe(struct load *l, int64_t ns)
 {
     uint64_t v = ns > 0 ? (uint64_t)ns / 100 : 0;
-    if (v > l->latest)
-        l->latest = v;
+    if (v > l->tally.latest)
+        l->tally.latest = v;
     unsigned at = (unsigned)v;
     if (v >= 2u << STEP_BITS) {
         unsigned shift = 63 - (unsigned)__builtin_clzll(v) - STEP_BITS;
         at = (shift << STEP_BITS) + (unsigned)(v >> shift);
     }
-    l->histogram[at < HISTOGRAM ? at : HISTOGRAM - 1]++;
+    l->tally.histogram[at < HISTOGRAM ? at : HISTOGRAM - 1]++;
 }
 
 static double quantile_ms(const struct load *l, double q)
 {
     uint64_t all = 0, seen = 0;
     for (unsigned i = 0; i < HISTOGRAM; i++)
-        all += l->histogram[i];
+        all += l->tally.histogram[i];
     for (unsigned i = 0; i < HISTOGRAM; i++) {
-        seen += l->histogram[i];
+        seen += l->tally.histogram[i];
         if (seen && (double)seen >= q * (double)all) {
             unsigned shift = i >= 2u << STEP_BITS ? (i >> STEP_BITS) - 1 : 0;
             uint64_t v = (uint64_t)(i - (shift << STEP_BITS)) << shift;
@@ -103,7 +109,7 @@ static void retransmit(struct load *l, unsigned index)
     p->sent_ns = l->now;
     p->tries++;
     net_send(l->net, index, n);
-    l->retransmissions += l->measuring;
+    l->tally.retransmissions += l->measuring;
 }
 
 static void begin(struct load *l, unsigned index, int64_t intended_ns)
@@ -122,7 +128,7 @@ static void finish(struct load *l, unsigned index, bool good)
 {
     struct phone *p = &l->phones[index];
     if (good && l->measuring) {
-        l->completed++;
+        l->tally.completed++;
         observe(l, l->now - p->intended_ns);
     }
     p->busy = false;
@@ -137,13 +143,13 @@ static void take(void *arg, const char *bytes, size_t n)
     struct answer a;
     if (!message_answer(bytes, n, &a) || a.index < l->options.first_user ||
         a.index - l->options.first_user >= l->options.users) {
-        l->stray++;
+        l->tally.stray++;
         return;
     }
     unsigned index = a.index - l->options.first_user;
     struct phone *p = &l->phones[index];
     if (!p->busy || a.cseq != p->cseq) {
-        l->stray++; // an answer to a retransmission
+        l->tally.stray++; // an answer to a retransmission
         return;
     }
     if (l->options.echo) {
@@ -153,13 +159,13 @@ static void take(void *arg, const char *bytes, size_t n)
     }
     if (a.status < 200)
         return;
-    l->by_status[a.status < 700 ? a.status : 0] += l->measuring;
+    l->tally.by_status[a.status < 700 ? a.status : 0] += l->measuring;
     if (a.status == 401 && a.nonce && a.nonce_length <= NONCE_MAX && p->challenges_left > 0) {
         p->challenges_left--;
         memcpy(p->nonce, a.nonce, a.nonce_length);
         p->nonce_length = (uint16_t)a.nonce_length;
         p->nc = 0;
-        l->challenges += l->measuring;
+        l->tally.challenges += l->measuring;
         transmit(l, index);
         return;
     }
@@ -167,7 +173,7 @@ static void take(void *arg, const char *bytes, size_t n)
     if (a.status == 200)
         p->registered = !(l->options.mode == MODE_UNREGISTER && p->registered);
     else
-        l->failures += l->measuring;
+        l->tally.failures += l->measuring;
     finish(l, index, a.status == 200);
 }
 
@@ -184,7 +190,7 @@ static void sweep(struct load *l)
         if (l->now - p->sent_ns < wait) {
             i++;
         } else if (stream || p->tries >= TRIES_MAX) {
-            l->timeouts += l->measuring;
+            l->tally.timeouts += l->measuring;
             p->nonce_length = 0;
             finish(l, index, false); // another one takes its place in the list
         } else {
@@ -194,12 +200,45 @@ static void sweep(struct load *l)
     }
 }
 
-static unsigned idle_phone(struct load *l)
+// Any phone, each as likely (xorshift64).
+static unsigned random_phone(struct load *l)
+{
+    l->random ^= l->random << 13;
+    l->random ^= l->random >> 7;
+    l->random ^= l->random << 17;
+    return (unsigned)(l->random % l->options.users);
+}
+
+// Not all may be busy.
+static unsigned idle_phone(struct load *l, bool shuffle)
 {
     do
-        l->next = l->next + 1 < l->options.users ? l->next + 1 : 0;
+        if (shuffle)
+            l->next = random_phone(l);
+        else
+            l->next = (unsigned)(((uint64_t)l->next + l->stride) % l->options.users);
     while (l->phones[l->next].busy);
     return l->next;
+}
+
+static unsigned common_divisor(unsigned a, unsigned b)
+{
+    while (b) {
+        unsigned rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// From one phone to the next: so that all come in turn, in an order that is not that of their names
+// (no neighbour in a sorted table follows another).
+static unsigned stride_over(unsigned users)
+{
+    unsigned stride = (unsigned)(users * 0.618) | 1;
+    while (common_divisor(stride, users) != 1)
+        stride += 2;
+    return stride;
 }
 
 // --- the two loops
@@ -227,7 +266,7 @@ static void closed_loop(struct load *l, int64_t end)
     l->now = now_ns();
     while (l->now < end) {
         while (l->n_flight < l->options.window && l->n_flight < l->options.users)
-            begin(l, idle_phone(l), l->now);
+            begin(l, idle_phone(l, l->options.shuffle), l->now);
         turn(l, SWEEP);
     }
 }
@@ -240,7 +279,7 @@ static void open_loop(struct load *l, int64_t start, int64_t end)
     while (l->now < end) {
         int64_t due = start + (int64_t)((double)begun * interval);
         while (due <= l->now && l->n_flight < l->options.users && l->n_flight < FLIGHT_MAX) {
-            begin(l, idle_phone(l), due);
+            begin(l, idle_phone(l, l->options.shuffle), due);
             due = start + (int64_t)((double)++begun * interval);
         }
         int64_t wait = due - l->now;
@@ -248,7 +287,17 @@ static void open_loop(struct load *l, int64_t start, int64_t end)
     }
 }
 
-// Every phone once, so that refreshes have a nonce and queries something to find.
+static void register_phones(struct load *l, uint64_t n, bool shuffle)
+{
+    while (n) {
+        for (; n && l->n_flight < 256 && l->n_flight < l->options.users; n--)
+            begin(l, idle_phone(l, shuffle), l->now);
+        turn(l, SWEEP);
+    }
+}
+
+// Every phone once, so that refreshes have a nonce and queries something to find; then the other
+// rounds in the order in which they come when it is measured.
 static void prepare(struct load *l)
 {
     enum mode mode = l->options.mode;
@@ -256,18 +305,16 @@ static void prepare(struct load *l)
         return;
     l->options.mode = MODE_REFRESH;
     l->now = now_ns();
-    for (unsigned i = 0; i < l->options.users;) {
-        while (i < l->options.users && l->n_flight < 256)
-            begin(l, i++, l->now);
-        turn(l, SWEEP);
-    }
+    register_phones(l, l->options.users, false);
+    register_phones(l, (uint64_t)(l->options.rounds - 1) * l->options.users, l->options.shuffle);
     drain(l);
     l->options.mode = mode;
 }
 
 // --- what it costs
 
-// CPU time in seconds of one process, all its threads, those that have ended too.
+// CPU time in seconds of one process, all its threads and waited-for children, those that have
+// ended too.
 static double process_cpu(long pid)
 {
     char path[64], line[1024];
@@ -278,14 +325,17 @@ static double process_cpu(long pid)
     size_t n = fread(line, 1, sizeof line - 1, f);
     fclose(f);
     line[n] = '\0';
-    // The name may hold anything; behind its bracket utime and stime are the 12th and 13th field.
+    // The name may hold anything; behind its bracket utime, stime, cutime and cstime are the fields
+    // from the 12th on.
     char *p = strrchr(line, ')');
     for (unsigned field = 0; p && field < 12; field++)
         p = strchr(p + 1, ' ');
     if (!p)
         return 0;
-    unsigned long long user = strtoull(p, &p, 10), system = strtoull(p, NULL, 10);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    unsigned long long ticks = 0;
+    for (unsigned i = 0; i < 4; i++)
+        ticks += strtoull(p, &p, 10);
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static double server_cpu(const char *pids)
@@ -310,33 +360,36 @@ static void report(const struct load *l, double seconds, double server, double o
 {
     static const char *const modes[] = {"challenge", "refresh", "query", "unregister"};
     const struct options *o = &l->options;
-    double n = l->completed ? (double)l->completed : 1;
+    double n = l->tally.completed ? (double)l->tally.completed : 1;
     printf("{\"name\": \"%s\", \"mode\": \"%s\", \"transport\": \"%s\", \"algorithm\": \"%s\", "
            "\"users\": %u, \"window\": %u, \"rate\": %.0f, \"seconds\": %.3f, ",
            o->name, modes[o->mode], o->transport, o->algorithm, o->users,
            o->rate > 0 ? 0 : o->window, o->rate, seconds);
     printf("\"completed\": %llu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
            "\"p999_ms\": %.3f, \"max_ms\": %.3f, ",
-           (unsigned long long)l->completed, (double)l->completed / seconds, quantile_ms(l, 0.5),
-           quantile_ms(l, 0.99), quantile_ms(l, 0.999), (double)l->latest / 10000);
+           (unsigned long long)l->tally.completed, (double)l->tally.completed / seconds,
+           quantile_ms(l, 0.5), quantile_ms(l, 0.99), quantile_ms(l, 0.999),
+           (double)l->tally.latest / 10000);
     printf("\"failures\": %llu, \"timeouts\": %llu, \"retransmissions\": %llu, "
            "\"challenges\": %llu, \"stray\": %llu, ",
-           (unsigned long long)l->failures, (unsigned long long)l->timeouts,
-           (unsigned long long)l->retransmissions, (unsigned long long)l->challenges,
-           (unsigned long long)l->stray);
+           (unsigned long long)l->tally.failures, (unsigned long long)l->tally.timeouts,
+           (unsigned long long)l->tally.retransmissions, (unsigned long long)l->tally.challenges,
+           (unsigned long long)l->tally.stray);
     printf("\"server_cpu_us\": %.3f, \"server_busy\": %.3f, \"own_busy\": %.3f, \"statuses\": {",
            server * 1e6 / n, server / seconds, own / seconds);
     const char *separator = "";
     for (unsigned i = 0; i < 700; i++)
-        if (l->by_status[i]) {
-            printf("%s\"%u\": %llu", separator, i, (unsigned long long)l->by_status[i]);
+        if (l->tally.by_status[i]) {
+            printf("%s\"%u\": %llu", separator, i, (unsigned long long)l->tally.by_status[i]);
             separator = ", ";
         }
     printf("}}\n");
+    fflush(stdout);
 }
 
 static void measure(struct load *l)
 {
+    l->tally = (struct tally){0};
     // The loop warms up for a tenth of the time before it counts.
     int64_t warm = (int64_t)(l->options.seconds * 0.1 * (double)SECOND);
     int64_t start = now_ns();
@@ -359,6 +412,21 @@ static void measure(struct load *l)
     report(l, seconds, server, own);
 }
 
+// Says when it is prepared, then measures as often as it is asked to: what prepares long is not
+// prepared again for each of several measurements, which may alternate with those of another.
+static bool measure_by_step(struct load *l)
+{
+    char line[16];
+    bool good = true;
+    puts("ready");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        measure(l);
+        good = good && l->tally.completed;
+    }
+    return good;
+}
+
 // --- options
 
 static const char usage[] =
@@ -366,9 +434,10 @@ static const char usage[] =
     "  [--mode challenge|refresh|query|unregister] [--users 10000] [--first-user 0]\n"
     "  [--domain example.com] [--password secret] [--algorithm MD5|SHA-256|SHA-512-256]\n"
     "  [--window 256 | --rate PER-SECOND] [--seconds 3] [--expires 3600] [--jitter PERCENT]\n"
-    "  [--devices 1..9] [--classes] [--pid PID,..] [--cpu N] [--echo] [--no-prepare] [--name "
-    "TEXT]\n"
-    "The phones are u000000, u000001, .. with one password. Prints one JSON object.\n";
+    "  [--devices 1..9] [--classes] [--shuffle] [--rounds 1] [--no-prepare] [--steps]\n"
+    "  [--pid PID,..] [--cpu N] [--echo] [--name TEXT]\n"
+    "The phones are u000000, u000001, .. with one password. Prints one JSON object; with --steps\n"
+    "\"ready\" and one for each line of the standard input.\n";
 
 static bool parse_mode(const char *text, enum mode *mode)
 {
@@ -413,6 +482,9 @@ static const struct row {
     ROW("--cpu", COUNT, cpu),
     ROW("--echo", FLAG, echo),
     ROW("--no-prepare", FLAG, no_prepare),
+    ROW("--shuffle", FLAG, shuffle),
+    ROW("--rounds", COUNT, rounds),
+    ROW("--steps", FLAG, steps),
     ROW("--name", TEXT, name),
 #undef ROW
 };
@@ -457,6 +529,7 @@ static bool parse(int argc, char **argv, struct options *o)
                           .connections = 100,
                           .expires = 3600,
                           .devices = 1,
+                          .rounds = 1,
                           .seconds = 3,
                           .cpu = -1};
     for (int i = 1; i < argc; i++) {
@@ -469,7 +542,7 @@ static bool parse(int argc, char **argv, struct options *o)
     }
     bool udp = strcmp(o->transport, "udp") == 0, tcp = strcmp(o->transport, "tcp") == 0;
     return o->users && o->window && o->connections && o->seconds > 0 && o->jitter_percent <= 100 &&
-           o->devices && o->devices < 10 && (udp || tcp);
+           o->devices && o->devices < 10 && o->rounds && (udp || tcp);
 }
 
 int main(int argc, char **argv)
@@ -487,6 +560,8 @@ int main(int argc, char **argv)
             perror("sched_setaffinity");
     }
     int code = 1;
+    l.stride = stride_over(l.options.users);
+    l.random = 88172645463325252; // any that is not 0: every run has the same order
     l.maker = message_maker_new(&l.options);
     l.net = net_open(&l.options);
     l.phones = calloc(l.options.users, sizeof *l.phones);
@@ -502,8 +577,12 @@ int main(int argc, char **argv)
         }
     }
     prepare(&l);
-    measure(&l);
-    code = l.completed ? 0 : 1;
+    if (l.options.steps) {
+        code = measure_by_step(&l) ? 0 : 1;
+    } else {
+        measure(&l);
+        code = l.tally.completed ? 0 : 1;
+    }
 out:
     free(l.flight);
     free(l.phones);

@@ -7,7 +7,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,30 +18,19 @@ TOKEN = "bench"
 
 sys.path.insert(0, str(ROOT / "tests/integration"))
 
-from sip import NoAnswer, Phone  # noqa: E402  (the path above leads there)
-
-
-def free_port():
-    """A port that is free for UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(udp.getsockname())
-            except OSError:
-                continue
-            return udp.getsockname()[1]
+from kamailio import command, free_port  # noqa: E402  (the path above leads there)
+from sip import NoAnswer, Phone  # noqa: E402
 
 
 class Server:
-    """A process under test, pinned to one CPU with all it starts."""
+    """A process under test, pinned to one CPU with all it starts. `more` are further arguments of Popen."""
 
-    def __init__(self, arguments, cpu, env=None, log=None):
+    def __init__(self, arguments, cpu, env=None, log=None, **more):
         self.log = log
         with open(log, "w") if log else open(os.devnull, "w") as out:
             self.process = subprocess.Popen(arguments, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             start_new_session=True,
-                                            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+                                            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}), **more)
 
     def pids(self):
         return [self.process.pid]
@@ -62,6 +50,20 @@ class Server:
                 sys.exit("%s did not start:\n%s" % (
                     self.process.args[0], pathlib.Path(self.log).read_text(errors="replace")[-2000:] if self.log else ""))
             time.sleep(0.005)
+
+
+def processes():
+    """(pid, session, parent) of each."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                # The name may hold anything; behind its bracket: state, parent, group, session.
+                fields = pathlib.Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()
+                found.append((int(entry), int(fields[3]), int(fields[1])))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return found
 
 
 def listening(log, scheme):
@@ -165,17 +167,19 @@ class Echo(Server):
 
 
 class Kamailio(Server):
-    """Its fastest memory settings; or, with the URL of a database that has its tables, write-through into that."""
+    """Its fastest memory settings; or, with the URL of a database that has its tables, write-through into that, with
+    the processes it has by default. `hash_size`: the buckets of its map, a power of two by its exponent."""
 
-    def __init__(self, options, database=None):
+    def __init__(self, options, database=None, hash_size=16):
         self.ports = {"udp": free_port()}
         run = FOLDER / ("kamailio-db" if database else "kamailio")
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
-        defines = ["-A", "PORT=%d" % self.ports["udp"]] + (["-A", 'DBURL="%s"' % database] if database else [])
-        super().__init__([shutil.which("kamailio"), "-DD", "-E", "-x", "tlsf", "-X", "tlsf", "-m", "2048", "-M", "64",
-                          "-w", str(run), "-Y", str(run), "-P", str(run / "pid"),
-                          "-f", str(ROOT / "tests/bench/kamailio.cfg")] + defines,
+        defines = {"PORT": self.ports["udp"], "HASH_SIZE": hash_size, "CHILDREN": 8 if database else 1}
+        if database:
+            defines["DBURL"] = '"%s"' % database
+        super().__init__(command(ROOT / "tests/bench/kamailio.cfg", run, defines, 2048, 64,
+                                 ("-x", "tlsf", "-X", "tlsf")),
                          options.server_cpu, None, run / "log")
         self.until(self.answers)
 
@@ -191,21 +195,4 @@ class Kamailio(Server):
 
     def pids(self):
         """All its processes: the session that was begun for it."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    if os.getsid(int(entry)) == self.process.pid:
-                        found.append(int(entry))
-                except ProcessLookupError:
-                    continue
-        return found
-
-    def shared_memory_used(self):
-        """Private and shared bytes of all of it, each page once (PSS)."""
-        total = 0
-        for pid in self.pids():
-            for line in open("/proc/%d/smaps_rollup" % pid):
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-        return total
+        return [pid for pid, session, _ in processes() if session == self.process.pid]

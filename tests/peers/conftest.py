@@ -3,7 +3,6 @@
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
@@ -12,20 +11,9 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
-from server import Rollcall, until  # noqa: E402  (the path above leads there)
+from kamailio import command, free_port  # noqa: E402  (the path above leads there)
+from server import Rollcall, until  # noqa: E402
 from sip import NoAnswer, Wire  # noqa: E402
-
-
-def free_port():
-    """A port that is free for UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(udp.getsockname())
-            except OSError:
-                continue
-            return udp.getsockname()[1]
 
 
 class Kamailio:
@@ -39,12 +27,9 @@ class Kamailio:
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
-        sets = [part for key, value in self.defines.items() for part in ("-A", "%s=%s" % (key, value))]
         with open(self.folder / "log", "w") as log:
-            self.process = subprocess.Popen(
-                [shutil.which("kamailio"), "-DD", "-E", "-m", "64", "-M", "8", "-w", str(self.folder),
-                 "-Y", str(self.folder), "-P", str(self.folder / "pid"), "-f", str(self.config)] + sets,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(command(self.config, self.folder, self.defines), stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, start_new_session=True)
         until(self.answers, "Kamailio")
         return self
 
