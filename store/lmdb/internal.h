@@ -4,6 +4,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/arena.h"
 #include "store/backend.h"
@@ -147,6 +148,18 @@ int meta_open(struct lmdb_store *s, MDB_txn *txn, char *why, size_t why_size);
 int meta_put_state(struct lmdb_store *s, MDB_txn *txn, const struct state *st);
 int meta_get_state(struct lmdb_store *s, MDB_txn *txn, struct state *st);
 int meta_mark_copy(struct lmdb_store *s, MDB_txn *txn, bool marked);
+
+// ---- readahead.c ----
+struct readahead {
+    pthread_t thread;
+    bool running;
+    _Atomic bool stop;
+    int fd;
+    off_t size;
+};
+// Only a help: where no thread can be had the file is read page by page. `r` must stay where it is.
+void readahead_start(struct readahead *r, MDB_env *env);
+void readahead_stop(struct readahead *r);
 
 // ---- batch.c, publish.c ----
 int64_t lmdb_run(void *state, struct store_op **ops, size_t n, int64_t now_ms);

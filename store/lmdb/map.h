@@ -11,8 +11,9 @@
 
 #include "base/hash.h"
 
-#define MAP_SHARDS     1024
-#define MAP_CANDIDATES 8 // most AoRs with one and the same 64-bit hash
+#define MAP_SHARDS      1024
+#define MAP_SHARD_SHIFT 54 // a hash's highest ten bits name its table
+#define MAP_CANDIDATES  8  // most AoRs with one and the same 64-bit hash
 
 struct map_entry {
     uint64_t hash;
@@ -36,6 +37,8 @@ struct map {
     struct map_shard shards[MAP_SHARDS];
     uint64_t live; // entries with bindings
     uint64_t entries;
+    char *region; // pages that hold the tables of map_presize(), until each has grown out of them
+    size_t region_size;
 };
 
 struct map *map_open(void);
@@ -57,6 +60,25 @@ struct map_entry *map_at(struct map *m, uint64_t hash, uint64_t seq);
 // `due` stays as it was. Returns the entry.
 struct map_entry *map_put(struct map *m, uint64_t old_seq, const struct map_entry *now);
 void map_drop(struct map *m, uint64_t hash, uint64_t seq);
+// The entry with this hash that follows `after` (NULL: the first); NULL where there is no more.
+struct map_entry *map_next(struct map *m, uint64_t hash, struct map_entry *after);
 // Calls `each` for every entry with this hash and due.
 void map_each_due(struct map *m, uint64_t hash, uint32_t due,
                   void (*each)(void *arg, struct map_entry *e), void *arg);
+
+// For the start, before another thread knows the map: nothing here takes a lock.
+// Room for so many AoRs at once in an empty map, so that few tables grow on the way. A hint: where
+// there is no memory nothing happens.
+void map_presize(struct map *m, uint64_t entries);
+// Asks the processor for the slot where a search for this hash begins.
+static inline void map_prefetch(const struct map *m, uint64_t hash)
+{
+    const struct map_shard *s = &m->shards[hash >> MAP_SHARD_SHIFT];
+    if (s->slots) {
+        const char *slot = (const char *)&s->slots[(uint32_t)hash & s->mask];
+        __builtin_prefetch(slot);
+        __builtin_prefetch(slot + 64); // the search may go on there
+    }
+}
+// As map_put, with the entry itself (NULL: a new one, reserved before).
+struct map_entry *map_load(struct map *m, struct map_entry *e, const struct map_entry *now);

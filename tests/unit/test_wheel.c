@@ -91,9 +91,57 @@ static void many_come_and_go_and_none_is_lost(void **state)
     map_close(m);
 }
 
+static bool holds(struct map *m, uint64_t hash, uint64_t seq)
+{
+    struct map_entry found[MAP_CANDIDATES];
+    return map_find(m, hash, found) == 1 && found[0].seq == seq;
+}
+
+static void a_presized_map_grows_on_where_it_must(void **state)
+{
+    (void)state;
+    struct map *m = map_open();
+    map_presize(m, 300000);
+    assert_non_null(m->region);
+    for (uint64_t i = 1; i <= 3000; i++) { // all into one table, which was made for 448
+        const struct map_entry now = {.hash = i * 3, .seq = i, .n = 1};
+        assert_true(map_reserve(m, now.hash));
+        map_load(m, NULL, &now);
+    }
+    const struct map_entry far = {.hash = ~0ULL, .seq = 9999, .n = 1};
+    assert_true(map_reserve(m, far.hash));
+    map_load(m, NULL, &far);
+    for (uint64_t i = 1; i <= 3000; i++)
+        assert_true(holds(m, i * 3, i));
+    assert_true(holds(m, ~0ULL, 9999));
+    assert_int_equal(m->entries, 3001);
+    map_close(m);
+}
+
+static void all_with_one_hash_are_enumerated_and_no_others(void **state)
+{
+    (void)state;
+    struct map *m = map_open();
+    uint64_t seen = 0;
+    assert_null(map_next(m, 7, NULL));
+    for (uint64_t i = 1; i <= 100; i++) { // neighbours, so that they stand among each other
+        const struct map_entry now = {.hash = 7 + i % 3, .seq = i, .n = 1};
+        assert_true(map_reserve(m, now.hash));
+        map_load(m, NULL, &now);
+    }
+    for (struct map_entry *e = map_next(m, 8, NULL); e; e = map_next(m, 8, e)) {
+        assert_int_equal(e->hash, 8);
+        seen += e->seq;
+    }
+    assert_int_equal(seen, 34 * (1 + 100) / 2); // 1, 4, .. 100
+    map_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_presized_map_grows_on_where_it_must),
+        cmocka_unit_test(all_with_one_hash_are_enumerated_and_no_others),
         cmocka_unit_test(each_expires_at_its_millisecond),
         cmocka_unit_test(a_prolonged_one_makes_no_second_placement),
         cmocka_unit_test(many_come_and_go_and_none_is_lost),
