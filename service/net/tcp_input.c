@@ -21,12 +21,12 @@ static struct flow flow_of(const struct tcp *t, const struct connection *c)
                          .remote = c->remote};
 }
 
-static bool hand_over(struct tcp *t, struct connection *c, struct slice message, bool unframed)
+static bool hand_over(struct tcp *t, const struct flow *flow, struct slice message, bool unframed)
 {
     struct request *r = request_take(t->pool);
     if (!r)
         return false;
-    r->flow = flow_of(t, c);
+    r->flow = *flow;
     r->unframed = unframed;
     r->received_us = clock_mono_us();
     if (!request_fill(r, message, SLICE_NONE)) {
@@ -60,15 +60,13 @@ static void send_pongs(struct tcp *t, const struct flow *flow, size_t n, int64_t
 
 // Takes whole messages off the front of `bytes`, and counts pings; returns how many bytes were
 // used, or -1 when the connection is gone.
-static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice bytes, int64_t now_ms,
-                           size_t *pings)
+static ssize_t take_frames(struct tcp *t, struct connection *c, const struct flow *flow,
+                           struct slice bytes, int64_t now_ms, size_t *pings)
 {
-    uint32_t generation = c->generation;
     size_t used = 0;
     while (used < bytes.n && !c->finishing) {
         size_t skip = 0, length = 0;
         struct slice rest = slice_from(bytes, used);
-        struct flow flow = flow_of(t, c);
         switch (sip_frame(rest, t->config.max_message, &c->scanned, &skip, &length)) {
         case FRAME_NEED_MORE:
             return (ssize_t)used;
@@ -78,7 +76,7 @@ static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice byt
         case FRAME_BLANK:
             break;
         case FRAME_MESSAGE:
-            if (!hand_over(t, c, slice_of(rest.p + skip, length), false)) {
+            if (!hand_over(t, flow, slice_of(rest.p + skip, length), false)) {
                 pause_reading(t, c);
                 c->scanned = 0;
                 return (ssize_t)used;
@@ -86,12 +84,12 @@ static ssize_t take_frames(struct tcp *t, struct connection *c, struct slice byt
             break;
         case FRAME_BAD:
             // What there is goes to the parser, which answers 400 or 513 where it can; then the end
-            hand_over(t, c, slice_from(rest, skip), true);
-            tcp_finish(t, &flow, now_ms);
-            return c->fd >= 0 && c->generation == generation ? (ssize_t)bytes.n : -1;
+            hand_over(t, flow, slice_from(rest, skip), true);
+            tcp_finish(t, flow, now_ms);
+            return c->fd >= 0 && c->generation == flow->generation ? (ssize_t)bytes.n : -1;
         }
         c->scanned = 0;
-        if (c->fd < 0 || c->generation != generation)
+        if (c->fd < 0 || c->generation != flow->generation)
             return -1;
         used += skip + length;
     }
@@ -158,7 +156,7 @@ static void process_input(struct tcp *t, struct connection *c, struct slice byte
 {
     struct flow flow = flow_of(t, c);
     size_t pings = 0;
-    ssize_t used = take_frames(t, c, bytes, now_ms, &pings);
+    ssize_t used = take_frames(t, c, &flow, bytes, now_ms, &pings);
     if (used >= 0 && !keep_rest(c, slice_from(bytes, (size_t)used), own, now_ms))
         tcp_drop(t, c);
     send_pongs(t, &flow, pings, now_ms);

@@ -8,6 +8,13 @@
 // What `scanned` holds once the headers are there: the whole length, marked by the highest bit.
 #define LENGTH_KNOWN ((size_t)1 << (sizeof(size_t) * 8 - 1))
 
+// Whether a header may be Content-Length, by its first letter: most are none.
+static bool may_be_length(char first)
+{
+    char c = ascii_lower(first);
+    return c == 'c' || c == 'l' || c < 'a' || c > 'z';
+}
+
 // The Content-Length of a header section; false where there is none, more than one, or no number.
 static bool content_length(struct slice head, uint64_t *out)
 {
@@ -18,10 +25,12 @@ static bool content_length(struct slice head, uint64_t *out)
         size_t end = slice_find(rest, '\n');
         while (end + 1 < rest.n && char_blank(rest.p[end + 1])) // folded
             end += 1 + slice_find(slice_from(rest, end + 1), '\n');
+        at += end + 1;
+        if (!may_be_length(rest.p[0]))
+            continue;
         struct slice line = slice_upto(rest, end);
         size_t colon = slice_find(line, ':');
         struct slice name = slice_trim(slice_upto(line, colon));
-        at += end + 1;
         if (colon == line.n ||
             !(slice_ieq(name, SLICE("l")) || slice_ieq(name, SLICE("content-length"))))
             continue;
@@ -32,13 +41,19 @@ static bool content_length(struct slice head, uint64_t *out)
     return found;
 }
 
-// Where the header section ends (behind its empty line), or 0. Looks from *scanned on.
+// Where the header section ends (behind its empty line), or 0. Looks from *scanned on, line by
+// line: memmem() would look at each byte.
 static size_t headers_end(struct slice s, size_t *scanned)
 {
-    size_t from = *scanned > 3 ? *scanned - 3 : 0;
-    const char *at = s.n - from >= 4 ? memmem(s.p + from, s.n - from, "\r\n\r\n", 4) : NULL;
+    size_t at = *scanned;
     *scanned = s.n;
-    return at ? (size_t)(at - s.p) + 4 : 0;
+    for (;;) {
+        at += slice_find(slice_from(s, at), '\n') + 1;
+        if (at > s.n)
+            return 0;
+        if (at >= 4 && memcmp(s.p + at - 4, "\r\n\r\n", 4) == 0)
+            return at;
+    }
 }
 
 // CRLFs before a message: a pair is a ping, a single one is noise once more has come behind it.

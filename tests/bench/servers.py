@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -110,7 +111,7 @@ class Rollcall(Server):
 
     def provision(self, users):
         """Imports u000000.. as an administrator would; the seconds it took."""
-        path = FOLDER / "users.ndjson"
+        path = self.folder.with_suffix(".ndjson")
         with open(path, "w") as out:
             for n in range(users):
                 out.write('{"domain": "example.com", "username": "u%06d", "password": "secret"}\n' % n)
@@ -162,8 +163,14 @@ class Rollcall(Server):
 
 class Echo(Server):
     def __init__(self, options):
-        self.ports = {"udp": free_port()}
-        super().__init__([str(BUILD / "tests/bench/echo"), str(self.ports["udp"])], options.server_cpu)
+        port = free_port()
+        self.ports = {"udp": port, "tcp": port}
+        super().__init__([str(BUILD / "tests/bench/echo"), str(port)], options.server_cpu)
+
+    def answers(self):
+        """Whether it takes connections: datagrams are lost without a word."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.ports["tcp"])) == 0
 
 
 class Kamailio(Server):

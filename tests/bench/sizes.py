@@ -5,10 +5,10 @@ import subprocess
 import sys
 import time
 
-from measure import Phones, alternate, fill_tables, finish, load, ratio, register_all, start
+from measure import Phones, alternate, fill_tables, finish, load, median, ratio, register_all, start
 from postgres import write_through
 from scale import peer, scale
-from servers import FOLDER, TOKEN, Rollcall
+from servers import FOLDER, TOKEN, Echo, Rollcall
 
 LOOKUP = """
 wrk.headers["Authorization"] = "Bearer %s"
@@ -66,22 +66,27 @@ def rest(options, figures):
 
 
 def tcp(options, figures):
-    """Ten thousand connections: memory of one that has registered and is idle, CPU of a refresh."""
+    """Ten thousand connections: memory of one that has registered and is idle, CPU of a refresh; and beside both what
+    the kernel alone costs, by a bare echo."""
     count = min(10000, options.connections)
-    note = "%d connections" % count
-    server, phones = Rollcall(options, name="store-tcp", users=count), []
+    over_tcp = REFRESH + ["--transport", "tcp", "--connections", str(count)]
+    server, echo, phones = Rollcall(options, name="store-tcp", users=count), Echo(options), []
     try:
         phones.append(Phones(options, server, REFRESH, "udp", count))
         fill_tables(server, phones[0])
         before = server.status("RssAnon")
-        phones.append(Phones(options, server, REFRESH + ["--transport", "tcp", "--connections", str(count)], "tcp",
-                             count))
-        figures.add("memory an idle TCP connection", (server.status("RssAnon") - before) / count, note)
-        udp, streams = alternate(options, *phones)
-        figures.add("CPU a refresh, 10,000 TCP connections / UDP", ratio(streams, udp), note)
-        return {"udp": udp, "tcp": streams}
+        phones.append(Phones(options, server, over_tcp, "tcp", count))
+        figures.add("memory an idle TCP connection", (server.status("RssAnon") - before) / count,
+                    "%d connections" % count)
+        echo.until(echo.answers)
+        phones += [Phones(options, echo, arguments + ["--echo"], "echo", count) for arguments in (REFRESH, over_tcp)]
+        udp, streams, echo_udp, echo_tcp = alternate(options, *phones)
+        figures.add("CPU a refresh, 10,000 TCP connections / UDP", ratio(streams, udp),
+                    "%d connections; the kernel alone: %.1f us, UDP %.1f us" % (
+                        count, median(echo_tcp, "server_cpu_us"), median(echo_udp, "server_cpu_us")))
+        return {"udp": udp, "tcp": streams, "echo udp": echo_udp, "echo tcp": echo_tcp}
     finally:
-        for one in phones + [server]:
+        for one in phones + [server, echo]:
             one.stop()
 
 
