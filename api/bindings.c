@@ -101,8 +101,8 @@ struct removal {
 // Those that leave say why; the others stay as they are. Deleting none is no success for one
 // binding (it is not there) and a success for all of them (they are gone).
 static enum decision decide_removal(struct store_op *op, const struct domain *domain,
-                                    const struct user *user, const struct binding_set *current,
-                                    int64_t now_ms, struct binding_set *next)
+                                    const struct user_terms *user,
+                                    const struct binding_set *current, int64_t now_ms, struct binding_set *next)
 {
     const struct removal *removal = op->ctx;
     size_t leaving = 0;

@@ -17,7 +17,7 @@
 #define DOMAINS_OF_ONE_REQUEST 4
 
 static enum decision decide(struct store_op *op, const struct domain *domain,
-                            const struct user *user, const struct binding_set *current,
+                            const struct user_terms *user, const struct binding_set *current,
                             int64_t now_ms, struct binding_set *next);
 
 int pipeline_open(struct pipeline *p, const struct pipeline_config *config,
@@ -344,8 +344,11 @@ static bool take_register(struct pipeline *p, struct request *r)
     r->realm = arena_copy(&r->arena, domain->realm);
     // Not the whole: the user and the domain in it are large, and not asked for
     r->op.kind = STORE_OP_BINDINGS;
-    r->op.user_incarnation = auth.user.incarnation;
-    r->op.user_version = auth.user.version;
+    r->op.seen = user_terms(&auth.user);
+    r->op.seen.username = slice_eq(auth.user.username, key)
+                              ? r->op.username
+                              : arena_copy(&r->arena, auth.user.username);
+    r->op.seen_at = r->op.seen.username.n ? store_reader_mark(p->reader) : 0;
     r->op.arena = &r->arena;
     r->op.decide_bindings = decide;
     r->op.bulk = false;
@@ -356,7 +359,7 @@ static bool take_register(struct pipeline *p, struct request *r)
 
 // Runs on the store's thread, inside its transaction, perhaps more than once.
 static enum decision decide(struct store_op *op, const struct domain *domain,
-                            const struct user *user, const struct binding_set *current,
+                            const struct user_terms *user, const struct binding_set *current,
                             int64_t now_ms, struct binding_set *next)
 {
     struct request *r = (struct request *)op;

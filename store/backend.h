@@ -22,6 +22,7 @@
 struct store_reader {
     const struct store_backend *backend;
     const struct flows *flows; // the front's
+    uint64_t mark;             // of the snapshot, by begin(); 0: the backend has no use for it
 };
 
 struct store_backend {

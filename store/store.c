@@ -324,6 +324,11 @@ void store_reader_end(struct store_reader *r)
     r->backend->end(r);
 }
 
+uint64_t store_reader_mark(const struct store_reader *r)
+{
+    return r->mark;
+}
+
 enum store_status store_domain_find(struct store_reader *r, struct slice host, struct domain *out)
 {
     return r->backend->domain_find(r, host, out);

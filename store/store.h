@@ -30,7 +30,7 @@ struct store_reader;
 enum store_status {
     STORE_OK,
     STORE_NOT_FOUND,   // no such user or domain
-    STORE_CONFLICT,    // the user is not the one the caller saw (op->user_version)
+    STORE_CONFLICT,    // the user is not the one the caller saw (op->seen)
     STORE_REFUSED,     // decide said no; the reason is in its own context
     STORE_FULL,        // disk or map full: nothing changed; reads go on
     STORE_UNAVAILABLE, // queue full, or shutting down
@@ -117,9 +117,13 @@ struct store_op {
     enum store_op_kind kind;
     struct slice domain;       // canonical key
     struct slice username;     // canonical key; of BINDINGS and USER
-    uint64_t user_incarnation; // BINDINGS: the user the caller authenticated; 0 for any
-    uint64_t user_version;     //   and its version: another gives STORE_CONFLICT; 0 for any
-    struct arena *arena;       // for what decide makes; the op's own
+    // BINDINGS: the user the caller authenticated. Another incarnation or version gives
+    // STORE_CONFLICT; 0 for any. The rest of it counts with seen_at only: the store_reader_mark() of
+    // the snapshot that it was read from, 0 where it was not filled in. Then the store need not
+    // read the user again, as long as none was changed since.
+    struct user_terms seen;
+    uint64_t seen_at;
+    struct arena *arena; // for what decide makes; the op's own
     void *ctx;
 
     // BINDINGS. `current` holds what is live at now_ms, in order. Fill `next` with all bindings
@@ -127,8 +131,9 @@ struct store_op {
     // 0. A binding of `current` that is not in `next` leaves as GONE_UNREGISTERED. `user` and
     // `domain` are today's. After success next's items have their ids and next holds no gone ones.
     enum decision (*decide_bindings)(struct store_op *op, const struct domain *domain,
-                                     const struct user *user, const struct binding_set *current,
-                                     int64_t now_ms, struct binding_set *next);
+                                     const struct user_terms *user,
+                                     const struct binding_set *current, int64_t now_ms,
+                                     struct binding_set *next);
     // USER. `current` is NULL where there is none. DECIDE_WRITE takes `next` (preset to current, or
     // zero; the store sets domain, username on creation from op->username, incarnation, version,
     // created_at, updated_at). remove_bindings: the bindings go in the same transaction.
@@ -175,6 +180,8 @@ int store_reader_open(struct store *s, struct store_reader **out);
 void store_reader_close(struct store_reader *r);
 enum store_status store_reader_begin(struct store_reader *r);
 void store_reader_end(struct store_reader *r);
+// Which snapshot this is, for op->seen_at.
+uint64_t store_reader_mark(const struct store_reader *r);
 
 // By name or alias, any case. Slices live until store_reader_end().
 enum store_status store_domain_find(struct store_reader *r, struct slice host, struct domain *out);

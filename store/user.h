@@ -54,6 +54,21 @@ struct user {
     int64_t last_registered_at_ms; // 0 for never
 };
 
+// What of a user has a say in its registrations.
+struct user_terms {
+    struct slice username; // as provisioned
+    bool has_max_bindings;
+    uint16_t max_bindings;
+    uint64_t incarnation, version;
+    int64_t last_registered_at_ms;
+};
+
+static inline struct user_terms user_terms(const struct user *u)
+{
+    return (struct user_terms){u->username,    u->has_max_bindings, u->max_bindings,
+                               u->incarnation, u->version,          u->last_registered_at_ms};
+}
+
 struct domain {
     struct slice name; // canonical: lower case, no trailing dot
     struct slice realm;

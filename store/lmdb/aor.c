@@ -229,7 +229,7 @@ static bool stayers(struct edit *e, struct binding_set *next)
 }
 
 static enum store_status write_bindings(struct lmdb_store *s, struct store_op *op,
-                                        struct domain_slot *slot, const struct user *user,
+                                        struct domain_slot *slot, const struct user_terms *user,
                                         struct aor_now *now, struct binding_set *next)
 {
     struct batch *b = &s->batch;
@@ -258,16 +258,16 @@ static enum store_status write_bindings(struct lmdb_store *s, struct store_op *o
 enum store_status op_bindings(struct lmdb_store *s, struct store_op *op)
 {
     struct domain_slot *slot;
-    struct user user;
+    struct user_terms user;
     struct aor_now now;
     enum store_status st = domain_get(s, op->domain, &slot);
     if (st != STORE_OK || slot->domain.closing)
         return st == STORE_OK ? STORE_NOT_FOUND : st;
-    st = user_read(s, op->domain, op->username, op->arena, &user);
+    st = user_terms_read(s, op, &user);
     if (st != STORE_OK)
         return st;
-    if ((op->user_incarnation && op->user_incarnation != user.incarnation) ||
-        (op->user_version && op->user_version != user.version))
+    if ((op->seen.incarnation && op->seen.incarnation != user.incarnation) ||
+        (op->seen.version && op->seen.version != user.version))
         return STORE_CONFLICT;
     st = aor_read(s, op->domain, op->username, user.incarnation, op->arena, &now);
     if (st != STORE_OK)

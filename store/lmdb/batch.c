@@ -47,7 +47,7 @@ static int batch_begin(struct lmdb_store *s, int64_t now_ms)
     b->now_ms = now_ms;
     b->state = s->state;
     b->rc = 0;
-    b->wrote = b->marks = false;
+    b->wrote = b->wrote_users = b->marks = false;
     b->appended = b->added_events = b->n_pending = b->n_events = b->n_fired = 0;
     b->records = b->changes = 0;
     b->waiting = (struct op_list){0};
@@ -178,6 +178,8 @@ static void committed(struct lmdb_store *s, uint64_t txn_id)
     s->n_changes += (uint64_t)b->changes;
     publish_map(s);
     atomic_store_explicit(&s->published_txn, txn_id, memory_order_release);
+    if (b->wrote_users)
+        s->users_txn = txn_id;
     if (!s->writable) {
         s->writable = true;
         log_event(LOG_INFO, "store_writable", "the store takes writes again",

@@ -67,6 +67,7 @@ static int load(struct lmdb_store *s, char *why, size_t why_size)
     if (rc)
         snprintf(why, why_size, "%s: cannot write: %s", s->dir, mdb_strerror(rc));
     s->published_txn = id;
+    s->users_txn = id;
     return rc ? -1 : 0;
 }
 

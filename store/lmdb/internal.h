@@ -65,6 +65,7 @@ struct batch {
     struct state state; // committed with the batch
     int rc;             // LMDB's first error: the whole batch is run again or fails
     bool wrote;
+    bool wrote_users;
     size_t appended, added_events;
     int64_t records, changes; // how many more there are after it
     struct pending *pending;
@@ -108,6 +109,7 @@ struct lmdb_store {
     bool scanning;
     _Atomic bool writable;
     _Atomic uint64_t published_txn; // the map is at least as new as this transaction
+    uint64_t users_txn;             // the last transaction that changed a user; the writer's own
     pthread_mutex_t publish_lock;   // of `published`
     struct store_counts published;
     // Backups mark the store while they copy it, so that a copy knows that it is one.
@@ -213,6 +215,12 @@ struct closing *closing_add(struct lmdb_store *s, struct slice name);
 enum store_status op_user(struct lmdb_store *s, struct store_op *op);
 enum store_status user_read(struct lmdb_store *s, struct slice domain, struct slice key,
                             struct arena *arena, struct user *out);
+// The same for what a registration needs of op's user: as the caller saw it, when it cannot have
+// been changed since.
+enum store_status user_terms_read(struct lmdb_store *s, const struct store_op *op,
+                                  struct user_terms *out);
+// The one way a user's record is written; LMDB's code, as batch_put().
+int user_write(struct lmdb_store *s, struct slice key, const struct buf *record);
 enum store_status user_delete(struct lmdb_store *s, struct domain_slot *slot, struct slice key,
                               const struct user *user, struct arena *arena);
 

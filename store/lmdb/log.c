@@ -150,7 +150,7 @@ static void keep_last_registered(struct lmdb_store *s, const struct aor_record *
     u.last_registered_at_ms = r->last_registered_at_ms;
     struct buf out = buf_over(b->record, CODEC_RECORD_MAX);
     codec_put_user(&out, &u);
-    batch_put(s, s->users, users_key(key, r->domain, r->key), buf_slice(&out), 0);
+    user_write(s, users_key(key, r->domain, r->key), &out);
 }
 
 // What is to be done with the leftmost record before it leaves. False: it must stay for now.

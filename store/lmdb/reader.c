@@ -43,7 +43,9 @@ void lmdb_reader_close(struct store_reader *base)
 enum store_status lmdb_begin(struct store_reader *base)
 {
     struct lmdb_reader *r = (struct lmdb_reader *)base;
-    return lmdb_status(r->s, mdb_txn_renew(r->txn));
+    int rc = mdb_txn_renew(r->txn);
+    base->mark = rc ? 0 : mdb_txn_id(r->txn);
+    return lmdb_status(r->s, rc);
 }
 
 void lmdb_end(struct store_reader *base)

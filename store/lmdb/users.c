@@ -21,6 +21,26 @@ enum store_status user_read(struct lmdb_store *s, struct slice domain, struct sl
     return STORE_OK;
 }
 
+enum store_status user_terms_read(struct lmdb_store *s, const struct store_op *op,
+                                  struct user_terms *out)
+{
+    struct user user;
+    if (op->seen_at >= s->users_txn && op->seen_at && !s->batch.wrote_users) {
+        *out = op->seen;
+        return STORE_OK;
+    }
+    enum store_status st = user_read(s, op->domain, op->username, op->arena, &user);
+    if (st == STORE_OK)
+        *out = user_terms(&user);
+    return st;
+}
+
+int user_write(struct lmdb_store *s, struct slice key, const struct buf *record)
+{
+    s->batch.wrote_users = true;
+    return batch_put(s, s->users, key, buf_slice(record), 0);
+}
+
 // The event gets a copy without the credentials.
 static struct user *user_told(struct arena *arena, const struct user *u)
 {
@@ -46,7 +66,7 @@ enum store_status user_delete(struct lmdb_store *s, struct domain_slot *slot, st
     MDB_val k = val_of(users_key(joined, user->domain, key));
     if (!b->rc)
         b->rc = mdb_del(b->txn, s->users, &k, NULL);
-    b->wrote = true;
+    b->wrote = b->wrote_users = true;
     size_t from = b->n_events;
     event_add(b, EVENT_USER_DELETED, told->domain, told->username, true)->user = told;
     b->state.users--;
@@ -90,7 +110,7 @@ static enum store_status put_user(struct lmdb_store *s, struct store_op *op,
     e->user = told;
     out = buf_over(b->record, CODEC_RECORD_MAX);
     codec_put_user(&out, next);
-    batch_put(s, s->users, key, buf_slice(&out), 0);
+    user_write(s, key, &out);
     b->state.users += current == NULL;
     slot->counts.users += current == NULL;
     slot->dirty = slot->dirty || !current;

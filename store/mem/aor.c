@@ -131,10 +131,10 @@ enum store_status aor_op(struct tx *tx, struct store_op *op)
     if (!there)
         return STORE_NOT_FOUND;
     struct object *old = tx->snap->users[at];
-    if ((op->user_incarnation && op->user_incarnation != old->user.incarnation) ||
-        (op->user_version && op->user_version != old->user.version))
+    if ((op->seen.incarnation && op->seen.incarnation != old->user.incarnation) ||
+        (op->seen.version && op->seen.version != old->user.version))
         return STORE_CONFLICT;
-    struct user user = old->user;
+    struct user_terms user = user_terms(&old->user);
     user.last_registered_at_ms = old->last_registered_at_ms;
     struct binding_set current, next = {0};
     if (!live_into(op->arena, &old->set, tx->now_ms, &current))

@@ -34,7 +34,7 @@ static enum decision put_user(struct store_op *op, const struct domain *domain,
 }
 
 static enum decision refresh(struct store_op *op, const struct domain *domain,
-                             const struct user *user, const struct binding_set *current,
+                             const struct user_terms *user, const struct binding_set *current,
                              int64_t now_ms, struct binding_set *next)
 {
     (void)domain, (void)user;

@@ -331,7 +331,7 @@ static inline void reg_fill(const struct reg *reg, struct binding *b, int64_t en
 }
 
 static inline enum decision decide_register(struct store_op *op, const struct domain *domain,
-                                            const struct user *user,
+                                            const struct user_terms *user,
                                             const struct binding_set *current, int64_t now_ms,
                                             struct binding_set *next)
 {

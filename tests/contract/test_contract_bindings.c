@@ -33,7 +33,7 @@ static struct binding full_binding(struct slice *paths)
 }
 
 static enum decision decide_full(struct store_op *op, const struct domain *domain,
-                                 const struct user *user, const struct binding_set *current,
+                                 const struct user_terms *user, const struct binding_set *current,
                                  int64_t now_ms, struct binding_set *next)
 {
     (void)current, (void)now_ms;
@@ -193,24 +193,24 @@ static void a_user_that_is_not_there_or_another_is_refused(void **state)
     uint64_t incarnation = op.user.incarnation, version = op.user.version;
 
     op = reg_op(w, DOMAIN, ALICE, &reg);
-    op.user_incarnation = incarnation;
-    op.user_version = version;
+    op.seen.incarnation = incarnation;
+    op.seen.version = version;
     assert_int_equal(store_do(w->s, &op), STORE_OK);
     put.display_name = SLICE("changed");
     assert_int_equal(put_user_as(w, DOMAIN, ALICE, &put, &op), STORE_OK);
     reg.calls = 0;
     op = reg_op(w, DOMAIN, ALICE, &reg);
-    op.user_incarnation = incarnation;
-    op.user_version = version;
+    op.seen.incarnation = incarnation;
+    op.seen.version = version;
     assert_int_equal(store_do(w->s, &op), STORE_CONFLICT);
     op = reg_op(w, DOMAIN, ALICE, &reg);
-    op.user_incarnation = incarnation; // any version of it will do
+    op.seen.incarnation = incarnation; // any version of it will do
     assert_int_equal(store_do(w->s, &op), STORE_OK);
 
     assert_int_equal(delete_user(w, DOMAIN, ALICE), STORE_OK);
     put_user(w, DOMAIN, ALICE);
     op = reg_op(w, DOMAIN, ALICE, &reg);
-    op.user_incarnation = incarnation;
+    op.seen.incarnation = incarnation;
     enum store_status st = store_do(w->s, &op);
     assert_true(st == STORE_CONFLICT || st == STORE_NOT_FOUND);
     assert_int_equal(reg.calls, 1);
@@ -367,7 +367,7 @@ static void a_glance_agrees_with_a_look(void **state)
 }
 
 static enum decision decide_huge(struct store_op *op, const struct domain *domain,
-                                 const struct user *user, const struct binding_set *current,
+                                 const struct user_terms *user, const struct binding_set *current,
                                  int64_t now_ms, struct binding_set *next)
 {
     (void)domain, (void)user, (void)current;

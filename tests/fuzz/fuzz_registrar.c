@@ -203,7 +203,7 @@ static enum decision decide_user(struct store_op *op, const struct domain *domai
 }
 
 static enum decision decide(struct store_op *op, const struct domain *domain,
-                            const struct user *user, const struct binding_set *current,
+                            const struct user_terms *user, const struct binding_set *current,
                             int64_t now_ms, struct binding_set *next)
 {
     static const struct reg_policy policy = {
