@@ -102,7 +102,8 @@ struct removal {
 // binding (it is not there) and a success for all of them (they are gone).
 static enum decision decide_removal(struct store_op *op, const struct domain *domain,
                                     const struct user_terms *user,
-                                    const struct binding_set *current, int64_t now_ms, struct binding_set *next)
+                                    const struct binding_set *current, int64_t now_ms,
+                                    struct binding_set *next)
 {
     const struct removal *removal = op->ctx;
     size_t leaving = 0;

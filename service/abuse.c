@@ -33,6 +33,7 @@ struct abuse {
     struct table requests; // by source
     struct table failures; // by source, by AoR, and by both
     struct table banned;   // level: how often
+    int64_t failed_at_ms;  // the last failure of anybody
 };
 
 struct abuse *abuse_open(struct bans *bans)
@@ -42,6 +43,7 @@ struct abuse *abuse_open(struct bans *bans)
         return NULL;
     a->bans = bans;
     a->key = hash_key_random();
+    a->failed_at_ms = INT64_MIN / 2; // never
     return a;
 }
 
@@ -56,7 +58,7 @@ static uint64_t source_hash(const struct abuse *a, const struct address *source)
     return hash64(a->key, slice_of((const char *)source->ip, n)) | 1;
 }
 
-uint64_t abuse_aor_hash(const struct abuse *a, struct slice domain, struct slice key)
+static uint64_t aor_hash(const struct abuse *a, struct slice domain, struct slice key)
 {
     return hash64_pair(a->key, domain, key) | 1;
 }
@@ -146,37 +148,46 @@ static void ban(struct abuse *a, const struct sip_settings *settings, const stru
 }
 
 bool abuse_failed(struct abuse *a, const struct sip_settings *settings,
-                  const struct address *source, bool proven, uint64_t aor_hash, enum reason reason,
-                  int64_t now_ms)
+                  const struct address *source, bool proven, struct slice domain, struct slice key,
+                  enum reason reason, int64_t now_ms)
 {
     unsigned most = settings->abuse_failures;
     if (!most)
         return false;
-    uint64_t key = source_hash(a, source);
+    uint64_t aor = aor_hash(a, domain, key), from = source_hash(a, source);
+    a->failed_at_ms = now_ms;
     // Where one AoR is tried from many sources, each of them needs to fail there but a few times.
-    uint32_t by_aor = count(&a->failures, aor_hash, most, MINUTE_MS, now_ms);
+    uint32_t by_aor = count(&a->failures, aor, most, MINUTE_MS, now_ms);
     if (!proven)
         return false;
-    uint32_t by_both = count(&a->failures, both_hash(a, key, aor_hash), most, MINUTE_MS, now_ms);
+    uint32_t by_both = count(&a->failures, both_hash(a, from, aor), most, MINUTE_MS, now_ms);
     if (networks_contain(&settings->exempt, source))
         return false;
-    uint32_t by_source = count(&a->failures, key, most, MINUTE_MS, now_ms);
+    uint32_t by_source = count(&a->failures, from, most, MINUTE_MS, now_ms);
     if (by_source <= most && !(by_aor > most && by_both > most / 10 + 1))
         return false;
-    ban(a, settings, source, key, reason, now_ms);
+    ban(a, settings, source, from, reason, now_ms);
     return true;
 }
 
 bool abuse_succeeded(struct abuse *a, const struct sip_settings *settings,
-                     const struct address *source, uint64_t aor_hash, int64_t now_ms)
+                     const struct address *source, struct slice domain, struct slice key,
+                     int64_t now_ms)
 {
-    uint64_t key = source_hash(a, source);
-    if (settings->abuse_requests && !networks_contain(&settings->exempt, source)) {
-        struct cell *c = find_cell(&a->requests, key, false, now_ms);
+    bool limited = settings->abuse_requests && !networks_contain(&settings->exempt, source);
+    bool quiet = now_ms - a->failed_at_ms > MINUTE_MS; // the usual: there is nothing to clear
+    if (quiet && !limited)
+        return false;
+    uint64_t from = source_hash(a, source);
+    if (limited) {
+        struct cell *c = find_cell(&a->requests, from, false, now_ms);
         if (c && c->level >= 1000)
             c->level -= 1000;
     }
-    struct cell *c = find_cell(&a->failures, both_hash(a, key, aor_hash), false, now_ms);
+    if (quiet)
+        return false;
+    uint64_t both = both_hash(a, from, aor_hash(a, domain, key));
+    struct cell *c = find_cell(&a->failures, both, false, now_ms);
     if (!c || c->level == 0 || now_ms - c->at_ms > MINUTE_MS)
         return false;
     c->level = 0;

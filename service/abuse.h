@@ -23,14 +23,14 @@ void abuse_close(struct abuse *a);
 // One message from `source`: may it be looked at? Costs less than a parse.
 enum abuse_verdict abuse_admit(struct abuse *a, const struct sip_settings *settings,
                                const struct address *source, int64_t now_ms);
-// An authentication failed (wrong password, unknown user, ...), for the AoR with this hash. True
-// when that led to a ban. A source that may be spoofed (!proven) counts for the AoR only, so that
-// nobody can have a stranger shut out.
+// An authentication failed (wrong password, unknown user, ...), for the AoR of this domain and key.
+// True when that led to a ban. A source that may be spoofed (!proven) counts for the AoR only, so
+// that nobody can have a stranger shut out.
 bool abuse_failed(struct abuse *a, const struct sip_settings *settings,
-                  const struct address *source, bool proven, uint64_t aor_hash, enum reason reason,
-                  int64_t now_ms);
+                  const struct address *source, bool proven, struct slice domain, struct slice key,
+                  enum reason reason, int64_t now_ms);
 // One succeeded: the message counts towards no limit. True when failures of this source and AoR
 // came before it within the last minute.
 bool abuse_succeeded(struct abuse *a, const struct sip_settings *settings,
-                     const struct address *source, uint64_t aor_hash, int64_t now_ms);
-uint64_t abuse_aor_hash(const struct abuse *a, struct slice domain, struct slice key);
+                     const struct address *source, struct slice domain, struct slice key,
+                     int64_t now_ms);

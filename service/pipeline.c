@@ -288,13 +288,14 @@ static void find_origin(struct pipeline *p, struct request *r)
 // has expired or was used: stacks that never raise nc would have their whole site banned.
 static void judge(struct pipeline *p, struct request *r, const struct auth_outcome *auth)
 {
-    uint64_t aor = abuse_aor_hash(p->abuse, r->op.domain, r->op.username);
     if (auth->verdict == AUTH_GOOD) {
-        if (abuse_succeeded(p->abuse, p->settings, &r->origin, aor, p->now_ms))
+        if (abuse_succeeded(p->abuse, p->settings, &r->origin, r->op.domain, r->op.username,
+                            p->now_ms))
             report_success_after_failures(p, r);
     } else if (auth->verdict != AUTH_UNAVAILABLE && auth->reason != REASON_CHALLENGED &&
                auth->reason != REASON_STALE_NONCE && auth->reason != REASON_REPLAYED_NONCE) {
-        abuse_failed(p->abuse, p->settings, &r->origin, r->proven, aor, auth->reason, p->now_ms);
+        abuse_failed(p->abuse, p->settings, &r->origin, r->proven, r->op.domain, r->op.username,
+                     auth->reason, p->now_ms);
     }
 }
 

@@ -361,8 +361,9 @@ void attempts_add(struct attempts *a, const struct attempt *attempt)
                         .n_user_agent = (uint8_t)texts[2].n,
                         .n_detail = (uint8_t)texts[3].n,
                         .aor_hash = (uint32_t)hash64_pair(a->key, texts[0], texts[1]),
-                        .domain_hash = (uint32_t)hash64(a->key, texts[0]),
                         .source = attempt->source};
+    if (!attempt->known) // only those are found by their domain
+        new.domain_hash = (uint32_t)hash64(a->key, texts[0]);
     new.ring = !attempt->known                ? RING_UNKNOWN
                : attempt->reason == REASON_OK ? RING_OK
                                               : RING_FAILED;

@@ -115,11 +115,11 @@ enum decision { DECIDE_WRITE, DECIDE_SAME, DECIDE_REFUSE, DECIDE_DELETE, DECIDE_
 struct store_op {
     // The caller's:
     enum store_op_kind kind;
-    struct slice domain;       // canonical key
-    struct slice username;     // canonical key; of BINDINGS and USER
+    struct slice domain;   // canonical key
+    struct slice username; // canonical key; of BINDINGS and USER
     // BINDINGS: the user the caller authenticated. Another incarnation or version gives
-    // STORE_CONFLICT; 0 for any. The rest of it counts with seen_at only: the store_reader_mark() of
-    // the snapshot that it was read from, 0 where it was not filled in. Then the store need not
+    // STORE_CONFLICT; 0 for any. The rest of it counts with seen_at only: the store_reader_mark()
+    // of the snapshot that it was read from, 0 where it was not filled in. Then the store need not
     // read the user again, as long as none was changed since.
     struct user_terms seen;
     uint64_t seen_at;

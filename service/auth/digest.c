@@ -169,18 +169,27 @@ static bool respond(struct digest_engine *e, const struct digest *d, const uint8
     return ok;
 }
 
+// One more than a digit's value; 0: no digit.
+// clang-format off
+static const uint8_t hex_values[256] = {
+    ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ['A'] = 11, 12, 13, 14, 15, 16,
+    ['a'] = 11, 12, 13, 14, 15, 16,
+};
+// clang-format on
+
 static bool from_hex(struct slice text, uint8_t *out, size_t n)
 {
+    uint32_t none = 0; // 16 or more once there was a byte that is no digit
     if (text.n != 2 * n)
         return false;
-    for (size_t i = 0; i < text.n; i++) {
-        char c = ascii_lower(text.p[i]);
-        if (!ascii_digit(c) && (c < 'a' || c > 'f'))
-            return false;
-        uint8_t v = (uint8_t)(ascii_digit(c) ? c - '0' : c - 'a' + 10);
-        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | v : v << 4);
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char *p = (const unsigned char *)text.p + 2 * i;
+        uint32_t high = hex_values[p[0]] - 1u, low = hex_values[p[1]] - 1u;
+        none |= high | low;
+        out[i] = (uint8_t)(high << 4 | low);
     }
-    return true;
+    return none < 16;
 }
 
 bool digest_verify(struct digest_engine *e, const struct digest *d, const uint8_t *ha1,

@@ -14,15 +14,19 @@ static bool is_token(char c)
 
 static bool is_space(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
+
+static void skip(struct slice *s, size_t n)
+{
+    s->p += n;
+    s->n -= n;
 }
 
 static void skip_space(struct slice *s)
 {
-    size_t n = 0;
-    while (n < s->n && is_space(s->p[n]))
-        n++;
-    *s = slice_from(*s, n);
+    while (s->n && is_space(s->p[0]))
+        skip(s, 1);
 }
 
 // How many bytes of a token `s` begins with.
@@ -31,7 +35,7 @@ static size_t token_length(struct slice s)
     size_t n = 0;
     while (n < s.n && s.p[n] >= 'a' && s.p[n] <= 'z') // nearly all
         n++;
-    while (n < s.n && is_token(s.p[n]))
+    while (n < s.n && s.p[n] != '=' && is_token(s.p[n]))
         n++;
     return n;
 }
@@ -58,22 +62,23 @@ static bool take_value(struct slice *s, struct arena *arena, struct slice *out, 
     size_t i = 0;
     *quoted = s->n && s->p[0] == '"';
     if (*quoted) {
-        struct slice inside = slice_from(*s, 1);
-        *out = slice_upto(inside, slice_find(inside, '"'));
-        bool plain = slice_find(*out, '\\') == out->n;
-        for (i = plain ? out->n + 1 : 1; i < s->n && s->p[i] != '"'; i++)
+        skip(s, 1);
+        size_t end = slice_find(*s, '"');
+        *out = slice_upto(*s, end);
+        bool plain = !memchr(out->p, '\\', end);
+        for (i = plain ? end : 0; i < s->n && s->p[i] != '"'; i++)
             if (s->p[i] == '\\')
                 i++;
         if (i >= s->n)
             return false;
-        inside = slice_upto(inside, i - 1);
-        *s = slice_from(*s, i + 1);
+        struct slice inside = slice_upto(*s, i);
+        skip(s, i + 1);
         return plain || unquote(inside, arena, out);
     }
     while (i < s->n && s->p[i] != ',' && !is_space(s->p[i]) && s->p[i] != '"')
         i++;
     *out = slice_upto(*s, i);
-    *s = slice_from(*s, i);
+    skip(s, i);
     return i > 0;
 }
 
@@ -186,11 +191,11 @@ static bool take_param(struct slice *s, struct arena *arena, struct digest *d, s
     size_t n = token_length(*s);
     bool quoted;
     name = slice_upto(*s, n);
-    *s = slice_from(*s, n);
+    skip(s, n);
     skip_space(s);
     if (n == 0 || s->n == 0 || s->p[0] != '=')
         return false;
-    *s = slice_from(*s, 1);
+    skip(s, 1);
     skip_space(s);
     if (!take_value(s, arena, &value, &quoted))
         return false;
@@ -209,7 +214,7 @@ static bool take_params(struct slice s, struct arena *arena, struct digest *d)
     for (size_t count = 0;; count++) {
         skip_space(&s);
         while (s.n && s.p[0] == ',') { // empty elements are allowed in a list
-            s = slice_from(s, 1);
+            skip(&s, 1);
             skip_space(&s);
         }
         if (s.n == 0) // a hash of the name has no use for its other spelling

@@ -63,7 +63,7 @@ static void successes_count_towards_no_limit(void **state)
     struct address a = at("192.0.2.1");
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(abuse_admit(f->abuse, &f->settings, &a, 1000), ABUSE_PASS);
-        abuse_succeeded(f->abuse, &f->settings, &a, 17, 1000);
+        abuse_succeeded(f->abuse, &f->settings, &a, SLICE("d"), SLICE("17"), 1000);
     }
 }
 
@@ -74,10 +74,12 @@ static void too_many_failures_ban_the_source_and_each_ban_is_longer(void **state
     int64_t now = 1000000, lengths[8];
     for (int round = 0; round < 8; round++) {
         int failures = 0;
-        while (!abuse_failed(f->abuse, &f->settings, &a, true,
-                             (uint64_t)(round * 1000 + failures) | 1, REASON_WRONG_PASSWORD, now))
-            failures++;
-        assert_in_range(failures, 0, 31);
+        char name[16] = "";
+        do
+            snprintf(name, sizeof name, "%d", round * 1000 + failures++);
+        while (!abuse_failed(f->abuse, &f->settings, &a, true, SLICE("d"), slice_str(name),
+                             REASON_WRONG_PASSWORD, now));
+        assert_in_range(failures, 1, 32);
         assert_int_equal(abuse_admit(f->abuse, &f->settings, &a, now), ABUSE_BANNED);
         struct ban ban;
         struct network n = {.prefix = 128, .family = 4};
@@ -98,8 +100,8 @@ static void exempt_sources_are_never_limited_or_banned(void **state)
     struct fixture *f = *state;
     struct address a = at("127.0.0.1");
     for (int i = 0; i < 1000; i++) {
-        assert_false(
-            abuse_failed(f->abuse, &f->settings, &a, true, 1, REASON_WRONG_PASSWORD, 1000));
+        assert_false(abuse_failed(f->abuse, &f->settings, &a, true, SLICE("d"), SLICE("1"),
+                                  REASON_WRONG_PASSWORD, 1000));
         assert_int_equal(abuse_admit(f->abuse, &f->settings, &a, 1000), ABUSE_PASS);
     }
 }
@@ -113,8 +115,8 @@ static void an_aor_tried_from_many_sources_bans_each_after_a_few(void **state)
         snprintf(text, sizeof text, "198.51.100.%d", source);
         struct address a = at(text);
         for (int i = 0; i < 6; i++)
-            banned +=
-                abuse_failed(f->abuse, &f->settings, &a, true, 77, REASON_WRONG_PASSWORD, 5000);
+            banned += abuse_failed(f->abuse, &f->settings, &a, true, SLICE("d"), SLICE("77"),
+                                   REASON_WRONG_PASSWORD, 5000);
     }
     assert_true(banned > 150);
 }
@@ -123,7 +125,8 @@ static void an_ipv6_source_is_its_64(void **state)
 {
     struct fixture *f = *state;
     struct address a = at("2001:db8::1"), b = at("2001:db8::ffff:1"), c = at("2001:db8:0:1::1");
-    while (!abuse_failed(f->abuse, &f->settings, &a, true, 1, REASON_UNKNOWN_USER, 1000))
+    while (!abuse_failed(f->abuse, &f->settings, &a, true, SLICE("d"), SLICE("1"),
+                         REASON_UNKNOWN_USER, 1000))
         ;
     assert_int_equal(abuse_admit(f->abuse, &f->settings, &b, 1000), ABUSE_BANNED);
     assert_int_equal(abuse_admit(f->abuse, &f->settings, &c, 1000), ABUSE_PASS);
@@ -133,10 +136,11 @@ static void a_success_after_failures_is_told_once(void **state)
 {
     struct fixture *f = *state;
     struct address a = at("192.0.2.1");
-    assert_false(abuse_succeeded(f->abuse, &f->settings, &a, 5, 1000));
-    abuse_failed(f->abuse, &f->settings, &a, true, 5, REASON_WRONG_PASSWORD, 1000);
-    assert_true(abuse_succeeded(f->abuse, &f->settings, &a, 5, 2000));
-    assert_false(abuse_succeeded(f->abuse, &f->settings, &a, 5, 3000));
+    assert_false(abuse_succeeded(f->abuse, &f->settings, &a, SLICE("d"), SLICE("5"), 1000));
+    abuse_failed(f->abuse, &f->settings, &a, true, SLICE("d"), SLICE("5"), REASON_WRONG_PASSWORD,
+                 1000);
+    assert_true(abuse_succeeded(f->abuse, &f->settings, &a, SLICE("d"), SLICE("5"), 2000));
+    assert_false(abuse_succeeded(f->abuse, &f->settings, &a, SLICE("d"), SLICE("5"), 3000));
 }
 
 static void a_source_that_may_be_spoofed_is_never_banned(void **state)
@@ -144,8 +148,8 @@ static void a_source_that_may_be_spoofed_is_never_banned(void **state)
     struct fixture *f = *state;
     struct address a = at("192.0.2.9");
     for (int i = 0; i < 1000; i++)
-        assert_false(
-            abuse_failed(f->abuse, &f->settings, &a, false, 9, REASON_WRONG_PASSWORD, 1000));
+        assert_false(abuse_failed(f->abuse, &f->settings, &a, false, SLICE("d"), SLICE("9"),
+                                  REASON_WRONG_PASSWORD, 1000));
     assert_int_equal(abuse_admit(f->abuse, &f->settings, &a, 1000), ABUSE_PASS);
 }
 
