@@ -3,9 +3,11 @@
 // CRLF and nothing else; a bare CR or LF is refused, because peers disagree on what it ends.
 #include "service/sip/scan.h"
 
-#include "service/sip/chars.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-#define BLOCK 64 // bytes counted at once, so that compilers use vectors
+#include "service/sip/chars.h"
 
 void fault_set(struct sip_fault *fault, unsigned status, struct slice phrase, enum limit limit)
 {
@@ -145,78 +147,75 @@ static void header_line(struct slice line, bool folded, struct arena *arena, str
     out->lines[out->n_lines++] = (struct header_line){header, value};
 }
 
-struct census {
-    size_t cr, lf, control;
+// Where the reading of lines stands, and what was met on the way that no value may hold.
+struct lines {
+    size_t at;
+    bool bare;    // a CR or LF that is no part of a CRLF
+    bool control; // another control byte; tabs may stand anywhere, others behind a backslash (a
+                  // quoted pair, which the value's parser then wants in quotes)
 };
 
-static void count_byte(unsigned char b, uint8_t *cr, uint8_t *lf, uint8_t *control)
+// Which bytes of this step are below 0x20: a bit each, or the high bit of each.
+#ifdef __SSE2__
+#define STEP         16
+#define BITS_OF_BYTE 1
+static uint64_t controls(const char *p)
 {
-    *cr = (uint8_t)(*cr + (b == '\r'));
-    *lf = (uint8_t)(*lf + (b == '\n'));
-    *control = (uint8_t)(*control + (b < 0x20));
+    const __m128i most = _mm_set1_epi8(0x1f);
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_max_epu8(v, most), most));
 }
-
-static void count_block(const char *p, struct census *c)
+#else
+#define STEP         8
+#define BITS_OF_BYTE 8
+static uint64_t controls(const char *p)
 {
-    uint8_t cr = 0, lf = 0, control = 0; // at most BLOCK: they cannot wrap
-    for (size_t i = 0; i < BLOCK; i++)
-        count_byte((unsigned char)p[i], &cr, &lf, &control);
-    c->cr += cr;
-    c->lf += lf;
-    c->control += control;
+    const uint64_t high = 0x8080808080808080ULL;
+    uint64_t v; // little-endian, as the store is
+    memcpy(&v, p, sizeof v);
+    // The byte itself, or its lower bits with 0x60 added, have the high bit unless it is below 0x20
+    return ~(((v & ~high) + 0x6060606060606060ULL) | v) & high;
 }
+#endif
 
-// Control bytes stand behind a backslash (a quoted pair, which the value's parser then wants in
-// quotes), tabs anywhere.
-static bool controls_excused(struct slice s)
+// Index of the first byte below 0x20 at or behind `i`, or s.n.
+static size_t next_control(struct slice s, size_t i)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char b = (unsigned char)s.p[i];
-        if (b < 0x20 && b != '\t' && b != '\r' && b != '\n' && (i == 0 || s.p[i - 1] != '\\'))
-            return false;
+    for (; s.n - i >= STEP; i += STEP) {
+        uint64_t found = controls(s.p + i);
+        if (found)
+            return i + (size_t)__builtin_ctzll(found) / BITS_OF_BYTE;
     }
-    return true;
+    while (i < s.n && (unsigned char)s.p[i] >= 0x20)
+        i++;
+    return i;
 }
 
-static void check_bytes(struct slice head, size_t line_ends, struct sip_fault *fault)
+// One line and those folded into it, without its last CRLF. False at the end of what may be read
+// without having seen a line end.
+static bool next_line(struct slice s, struct lines *l, struct slice *line, bool *folded)
 {
-    struct census c = {0};
-    size_t i = 0;
-    for (; i + BLOCK <= head.n; i += BLOCK)
-        count_block(head.p + i, &c);
-    char last[BLOCK]; // padded with what is not counted
-    memset(last, ' ', sizeof(last));
-    if (i < head.n)
-        memcpy(last, head.p + i, head.n - i);
-    count_block(last, &c);
-    if (c.cr != line_ends || c.lf != line_ends)
-        bad(fault, SLICE("Bare CR Or LF"));
-    if (c.control > c.cr + c.lf && !controls_excused(head))
-        bad(fault, SLICE("Control Character In Header"));
-}
-
-// One line and those folded into it: from `at`, without its last CRLF. False at the end of what may
-// be read without having seen a line end.
-static bool next_line(struct slice s, size_t *at, size_t *line_ends, struct slice *line,
-                      bool *folded)
-{
-    size_t from = *at;
+    size_t from = l->at;
     *folded = false;
-    for (;;) {
-        const char *lf = memchr(s.p + *at, '\n', s.n - *at);
-        if (!lf)
-            return false;
-        size_t end = (size_t)(lf - s.p);
-        *at = end + 1;
-        if (end > from && s.p[end - 1] == '\r') {
-            ++*line_ends;
-            end--;
+    for (size_t i = from, end; (i = next_control(s, i)) < s.n;) {
+        char c = s.p[end = i++];
+        if (c == '\r' && i < s.n && s.p[i] == '\n') {
+            i++;
+        } else if (c == '\n' || c == '\r') {
+            l->bare = true;
+            if (c == '\r')
+                continue;
+        } else {
+            l->control = l->control || (c != '\t' && (end == 0 || s.p[end - 1] != '\\'));
+            continue;
         }
+        l->at = i;
         *line = slice_of(s.p + from, end - from);
-        if (line->n == 0 || *at == s.n || !char_blank(s.p[*at]))
+        if (line->n == 0 || i == s.n || !char_blank(s.p[i]))
             return true;
         *folded = true;
     }
+    return false;
 }
 
 void scan_message(struct slice bytes, struct arena *arena, struct scan *out,
@@ -224,22 +223,23 @@ void scan_message(struct slice bytes, struct arena *arena, struct scan *out,
 {
     struct slice s = slice_upto(bytes, SIP_HEADERS_MAX);
     struct slice line;
-    size_t at = 0, line_ends = 0, lines = 0;
+    struct lines l = {0};
+    size_t lines = 0;
     bool folded;
     out->n_lines = 0;
     out->method = out->ruri = out->version = SLICE_NONE;
     out->body = bytes.n;
-    if (next_line(s, &at, &line_ends, &line, &folded))
+    if (next_line(s, &l, &line, &folded))
         start_line(line, out, fault);
     for (;;) {
-        if (at >= s.n || !next_line(s, &at, &line_ends, &line, &folded)) {
+        if (l.at >= s.n || !next_line(s, &l, &line, &folded)) {
             if (s.n < bytes.n)
                 fault_set(fault, 513, SLICE("Headers Too Long"), LIMIT_SIP_MAX_MESSAGE);
             bad(fault, SLICE("No Empty Line Behind The Headers"));
             break;
         }
         if (line.n == 0) {
-            out->body = at;
+            out->body = l.at;
             break;
         }
         if (lines++ == SIP_HEADER_LINES_MAX) {
@@ -248,5 +248,8 @@ void scan_message(struct slice bytes, struct arena *arena, struct scan *out,
         }
         header_line(line, folded, arena, out, fault);
     }
-    check_bytes(slice_upto(s, at), line_ends, fault);
+    if (l.bare)
+        bad(fault, SLICE("Bare CR Or LF"));
+    if (l.control)
+        bad(fault, SLICE("Control Character In Header"));
 }
