@@ -34,6 +34,8 @@ struct abuse {
     struct table failures; // by source, by AoR, and by both
     struct table banned;   // level: how often
     int64_t failed_at_ms;  // the last failure of anybody
+    struct address last;   // whose source_hash() was asked for last
+    uint64_t last_hash;    // 0: nobody's yet
 };
 
 struct abuse *abuse_open(struct bans *bans)
@@ -52,10 +54,15 @@ void abuse_close(struct abuse *a)
     free(a);
 }
 
-static uint64_t source_hash(const struct abuse *a, const struct address *source)
+// Asked for when a message comes and again when it is judged: the last one is remembered.
+static uint64_t source_hash(struct abuse *a, const struct address *source)
 {
     size_t n = source->family == 6 ? 8 : 16;
-    return hash64(a->key, slice_of((const char *)source->ip, n)) | 1;
+    if (!a->last_hash || !address_same_host(&a->last, source)) {
+        a->last = *source;
+        a->last_hash = hash64(a->key, slice_of((const char *)source->ip, n)) | 1;
+    }
+    return a->last_hash;
 }
 
 static uint64_t aor_hash(const struct abuse *a, struct slice domain, struct slice key)

@@ -232,11 +232,24 @@ bool answer_holds(const struct binding_set *bindings)
     return n <= REPLY_MAX;
 }
 
+// The Date header is the same for a second.
+static void put_date(struct pipeline *p, struct buf *b)
+{
+    int64_t second = p->now_ms / 1000;
+    if (second != p->date_second) {
+        struct buf date = buf_over(p->date, sizeof p->date);
+        reply_date(&date, p->now_ms);
+        p->date_n = date.n;
+        p->date_second = second;
+    }
+    buf_put(b, slice_of(p->date, p->date_n));
+}
+
 void answer_registered(struct pipeline *p, struct request *r)
 {
     struct buf b = begin(p, r, 200, NULL);
     put_bindings(&b, r, p->now_ms);
-    reply_date(&b, p->now_ms);
+    put_date(p, &b);
     if (r->sip.supported & OPTION_PATH)
         for (size_t i = 0; i < r->sip.n_paths; i++)
             reply_header(&b, SLICE("Path"), r->sip.path[i]);

@@ -86,10 +86,9 @@ static bool names_user(struct pipeline *p, const struct digest *d, const struct 
 static bool response_right(struct pipeline *p, const struct request *r, const struct digest *d,
                            const struct user *user)
 {
-    uint8_t dummy[32];
-    digest_dummy_ha1(p->engine, d->username, dummy);
     bool have = user && (user->credentials.have & (1u << d->algorithm));
-    const uint8_t *ha1 = have ? user->credentials.ha1[d->algorithm] : dummy;
+    const uint8_t *ha1 =
+        have ? user->credentials.ha1[d->algorithm] : digest_dummy_ha1(p->engine);
     return digest_verify(p->engine, d, ha1, r->sip.method_text, SLICE_NONE) && have;
 }
 

@@ -84,6 +84,9 @@ struct pipeline {
     } domains[DOMAIN_CACHE];
     size_t n_domains;
 
+    int64_t date_second; // of the Date header that is kept in `date`
+    size_t date_n;
+    char date[48];
     char reply[REPLY_MAX];
 };
 

@@ -84,6 +84,14 @@ static size_t get_aor_head(struct dec *d, struct aor_record *out)
     return (size_t)dec_upto(d, BINDINGS_MAX);
 }
 
+bool codec_is_aor(struct slice bytes, struct slice domain, struct slice key)
+{
+    if (bytes.n < CODEC_HEAD || bytes.p[0] != CODEC_FORMAT)
+        return false;
+    struct dec d = dec_body(bytes);
+    return slice_eq(dec_text(&d), domain) && slice_eq(dec_text(&d), key) && !d.bad;
+}
+
 bool codec_peek_aor(struct slice bytes, struct aor_record *out)
 {
     if (bytes.n < CODEC_HEAD || bytes.p[0] != CODEC_FORMAT)

@@ -41,6 +41,8 @@ enum codec_result { CODEC_OK, CODEC_DAMAGED, CODEC_NOMEM };
 
 // The arrays of bindings and paths come from the arena.
 enum codec_result codec_get_aor(struct slice bytes, struct arena *arena, struct aor_record *out);
+// Is it this AoR's? The checksum is not looked at.
+bool codec_is_aor(struct slice bytes, struct slice domain, struct slice key);
 // Only domain, key and the user's incarnation; the checksum is not looked at. False when damaged.
 bool codec_peek_aor(struct slice bytes, struct aor_record *out);
 bool codec_checksum_holds(struct slice bytes);

@@ -28,7 +28,7 @@ struct digest_engine {
     EVP_MD *md[ALGORITHM_COUNT]; // NULL where OpenSSL has none
     EVP_MD_CTX *ctx;
     struct known_a2 request, answer; // of a response, of a rspauth (which has no method)
-    struct hash_key dummy_key;
+    uint8_t dummy_ha1[DIGEST_MAX]; // random
 };
 
 struct digest_engine *digest_engine_open(void)
@@ -40,7 +40,7 @@ struct digest_engine *digest_engine_open(void)
     for (size_t i = 0; i < ALGORITHM_COUNT; i++)
         e->md[i] = EVP_MD_fetch(NULL, names[i], NULL);
     e->ctx = EVP_MD_CTX_new();
-    e->dummy_key = hash_key_random();
+    random_bytes(e->dummy_ha1, sizeof e->dummy_ha1);
     if (!e->ctx || (!e->md[ALGORITHM_MD5] && !e->md[ALGORITHM_SHA256])) {
         digest_engine_close(e);
         return NULL;
@@ -213,14 +213,9 @@ void digest_rspauth(struct digest_engine *e, const struct digest *d, const uint8
         memset(out, '0', 2 * algorithm_size(d->algorithm));
 }
 
-void digest_dummy_ha1(struct digest_engine *e, struct slice username, uint8_t out[32])
+const uint8_t *digest_dummy_ha1(const struct digest_engine *e)
 {
-    uint64_t seed = hash64(e->dummy_key, username);
-    for (size_t i = 0; i < 4; i++) {
-        struct hash_key key = {e->dummy_key.k0 ^ seed, e->dummy_key.k1 + i};
-        uint64_t v = hash64(key, SLICE_NONE);
-        memcpy(out + 8 * i, &v, sizeof v);
-    }
+    return e->dummy_ha1;
 }
 
 bool digest_userhash_matches(struct digest_engine *e, const struct digest *d, struct slice username)

@@ -38,9 +38,9 @@ bool digest_verify(struct digest_engine *e, const struct digest *d, const uint8_
 // The rspauth of Authentication-Info (RFC 7616 section 3.5), hex into out (2 * algorithm_size
 // bytes).
 void digest_rspauth(struct digest_engine *e, const struct digest *d, const uint8_t *ha1, char *out);
-// For a user that does not exist: the same work with an HA1 that nothing matches, derived from the
-// engine's random key and the name, so that time and answer are as for a wrong password.
-void digest_dummy_ha1(struct digest_engine *e, struct slice username, uint8_t out[32]);
+// For a user that does not exist: an HA1 that nobody knows, so that the work is the same as for a
+// wrong password. 32 bytes, the engine's.
+const uint8_t *digest_dummy_ha1(const struct digest_engine *e);
 // Username equal to H(unq(username):unq(realm)) (RFC 7616 section 3.4.4).
 bool digest_userhash_matches(struct digest_engine *e, const struct digest *d,
                              struct slice username);

@@ -86,8 +86,6 @@ struct sip_request {
     struct sip_uri ruri; // valid when ruri_ok
     bool ruri_ok;
 
-    struct sip_via via[SIP_VIAS_MAX]; // via[0] is the top one
-    size_t n_vias;
     struct sip_addr from, to;
     struct slice call_id;
     struct slice cseq_text;       // "17 REGISTER", as received
@@ -97,18 +95,19 @@ struct sip_request {
     bool star; // "Contact: *", which then is the only one
     bool has_expires;
     uint32_t expires;                 // Expires header; malformed counts as 3600
-    struct slice path[SIP_PATHS_MAX]; // each "<...>;params", as received, in order
-    size_t n_paths;
-    struct slice authorization[SIP_AUTHORIZATIONS_MAX]; // whole values
-    size_t n_authorizations;
-    struct slice require[SIP_LIST_ITEMS_MAX]; // option tags
-    size_t n_require;
     unsigned supported; // enum sip_option
     unsigned required;  // enum sip_option, of those in require
     struct slice user_agent;
     bool has_max_forwards;
     uint32_t max_forwards;
     struct slice route; // first Route value, empty for none
+
+    // Last, for of these 12 kB few are ever touched:
+    size_t n_authorizations, n_vias, n_paths, n_require;
+    struct slice authorization[SIP_AUTHORIZATIONS_MAX]; // whole values
+    struct sip_via via[SIP_VIAS_MAX];                   // via[0] is the top one
+    struct slice path[SIP_PATHS_MAX];         // each "<...>;params", as received, in order
+    struct slice require[SIP_LIST_ITEMS_MAX]; // option tags
 };
 
 enum sip_parsed {

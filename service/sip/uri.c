@@ -258,5 +258,6 @@ bool sip_uri_address(const struct sip_uri *uri, struct address *out)
 {
     if (uri->host.n && uri->host.p[0] == '[')
         return literal_address(uri->host, out);
-    return address_parse(uri->host, out);
+    // Behind letters no address follows, and most hosts are names
+    return uri->host.n && ascii_digit(uri->host.p[0]) && address_parse(uri->host, out);
 }

@@ -19,12 +19,6 @@ static int log_get(struct lmdb_store *s, uint64_t seq, struct slice *bytes)
     return rc;
 }
 
-static bool is_aor(struct slice bytes, struct slice domain, struct slice key)
-{
-    struct aor_record r;
-    return codec_peek_aor(bytes, &r) && slice_eq(r.domain, domain) && slice_eq(r.key, key);
-}
-
 static struct pending *pending_first(struct batch *b, uint64_t hash)
 {
     uint16_t at = b->index[hash % PENDING_INDEX];
@@ -63,7 +57,7 @@ static bool try_record(struct lmdb_store *s, uint64_t seq, struct slice domain, 
     int rc = log_get(s, seq, &bytes);
     if (rc)
         lmdb_fatal(s, "reading a binding that must be there", rc);
-    if (!is_aor(bytes, domain, key))
+    if (!codec_is_aor(bytes, domain, key))
         return false;
     at->seq = seq;
     at->bytes = bytes;
@@ -192,8 +186,9 @@ void log_trim(struct lmdb_store *s, size_t budget)
     b->rc = mdb_cursor_open(b->txn, s->bindings, &c);
     if (b->rc)
         return;
+    MDB_cursor_op leftmost = MDB_FIRST;
     for (; budget && !b->rc && log_wants_trim(s); budget--) {
-        int rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
+        int rc = mdb_cursor_get(c, &k, &v, leftmost);
         uint64_t seq;
         if (rc == MDB_NOTFOUND)
             break;
@@ -209,6 +204,7 @@ void log_trim(struct lmdb_store *s, size_t budget)
             b->rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
         if (!b->rc)
             b->rc = mdb_cursor_del(c, 0);
+        leftmost = MDB_NEXT; // behind the one that is gone
         b->records--;
         b->wrote = true;
     }

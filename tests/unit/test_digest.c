@@ -187,12 +187,12 @@ static void rfc7616_3_5_rspauth_has_no_method(void **state)
 static void an_unknown_user_costs_the_same_and_never_verifies(void **state)
 {
     (void)state;
-    uint8_t first[32], again[32], other[32];
-    digest_dummy_ha1(engine, SLICE("bob"), first);
-    digest_dummy_ha1(engine, SLICE("bob"), again);
-    digest_dummy_ha1(engine, SLICE("alice"), other);
-    assert_memory_equal(first, again, 32);
-    assert_memory_not_equal(first, other, 32);
+    static const uint8_t zeros[32];
+    struct digest_engine *another = digest_engine_open();
+    const uint8_t *first = digest_dummy_ha1(engine);
+    assert_memory_not_equal(first, zeros, 32);
+    assert_memory_not_equal(first, digest_dummy_ha1(another), 32);
+    digest_engine_close(another);
     struct digest d;
     assert_int_equal(parse(sip[0].header, &d), DIGEST_OK);
     assert_false(digest_verify(engine, &d, first, SLICE("REGISTER"), SLICE_NONE));
