@@ -87,8 +87,7 @@ static bool response_right(struct pipeline *p, const struct request *r, const st
                            const struct user *user)
 {
     bool have = user && (user->credentials.have & (1u << d->algorithm));
-    const uint8_t *ha1 =
-        have ? user->credentials.ha1[d->algorithm] : digest_dummy_ha1(p->engine);
+    const uint8_t *ha1 = have ? user->credentials.ha1[d->algorithm] : digest_dummy_ha1(p->engine);
     return digest_verify(p->engine, d, ha1, r->sip.method_text, SLICE_NONE) && have;
 }
 

@@ -28,7 +28,7 @@ struct digest_engine {
     EVP_MD *md[ALGORITHM_COUNT]; // NULL where OpenSSL has none
     EVP_MD_CTX *ctx;
     struct known_a2 request, answer; // of a response, of a rspauth (which has no method)
-    uint8_t dummy_ha1[DIGEST_MAX]; // random
+    uint8_t dummy_ha1[DIGEST_MAX];   // random
 };
 
 struct digest_engine *digest_engine_open(void)

@@ -94,7 +94,7 @@ struct sip_request {
     size_t n_contacts;
     bool star; // "Contact: *", which then is the only one
     bool has_expires;
-    uint32_t expires;                 // Expires header; malformed counts as 3600
+    uint32_t expires;   // Expires header; malformed counts as 3600
     unsigned supported; // enum sip_option
     unsigned required;  // enum sip_option, of those in require
     struct slice user_agent;
