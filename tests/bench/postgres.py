@@ -84,7 +84,7 @@ class Postgres(Server):
     def stop(self, how=signal.SIGINT):  # at once, and in order
         if self.process:
             super().stop(how)
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class WriteThrough(Kamailio):

@@ -44,12 +44,17 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def fail(self, why):
+        """Ends it, as nobody else knows of it yet, and us."""
+        self.stop()
+        sys.exit(why)
+
     def until(self, holds, seconds=120):
         deadline = time.monotonic() + seconds
         while not holds():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                sys.exit("%s did not start:\n%s" % (
-                    self.process.args[0], pathlib.Path(self.log).read_text(errors="replace")[-2000:] if self.log else ""))
+                said = pathlib.Path(self.log).read_text(errors="replace")[-2000:] if self.log else ""
+                self.fail("%s did not start:\n%s" % (self.process.args[0], said))
             time.sleep(0.005)
 
 
@@ -118,7 +123,7 @@ class Rollcall(Server):
         begin = time.monotonic()
         run = subprocess.run([str(BUILD / "rollcall"), "import", str(path)], env=self.env, capture_output=True, text=True)
         if run.returncode:
-            sys.exit("import: %s" % run.stderr[-500:])
+            self.fail("import: %s" % run.stderr[-500:])
         path.unlink()
         return time.monotonic() - begin
 
