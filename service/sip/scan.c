@@ -93,12 +93,12 @@ static enum header header_of(struct slice name)
 // METHOD SP Request-URI SP SIP-Version, single blanks, nothing at the ends.
 static void start_line(struct slice line, struct scan *out, struct sip_fault *fault)
 {
-    size_t first = slice_find(line, ' ');
-    struct slice rest = slice_from(line, first + 1);
-    size_t second = slice_find(rest, ' ');
-    out->method = slice_upto(line, first);
-    out->ruri = slice_upto(rest, second);
-    out->version = slice_from(rest, second + 1);
+    out->method = slice_upto(line, slice_find(line, ' '));
+    struct slice rest = slice_from(line, out->method.n);
+    rest = slice_from(rest, 1);
+    out->ruri = slice_upto(rest, slice_find(rest, ' '));
+    rest = slice_from(rest, out->ruri.n);
+    out->version = slice_from(rest, 1);
     for (size_t i = 0; i < out->method.n; i++)
         if (!char_is(out->method.p[i], CHAR_TOKEN))
             bad(fault, SLICE("Bad Method"));
