@@ -135,8 +135,9 @@ void udp_batch_close(struct udp_batch *b)
     free(b);
 }
 
-// Every slot gets a request to receive into; how many slots are ready.
-static unsigned prepare(struct udp_batch *b)
+// Every slot gets a request to receive into; how many slots are ready. Age and drops are asked for
+// with the first datagram alone, where its own address is the only other thing to tell.
+static unsigned prepare(const struct udp_socket *s, struct udp_batch *b)
 {
     unsigned n = 0;
     for (; n < UDP_BATCH; n++) {
@@ -151,9 +152,11 @@ static unsigned prepare(struct udp_batch *b)
         b->in[n].msg_hdr = (struct msghdr){.msg_name = &slot->from,
                                            .msg_namelen = sizeof slot->from,
                                            .msg_iov = slot->iov,
-                                           .msg_iovlen = 2,
-                                           .msg_control = slot->control,
-                                           .msg_controllen = sizeof slot->control};
+                                           .msg_iovlen = 2};
+        if (n == 0 || s->wildcard) {
+            b->in[n].msg_hdr.msg_control = slot->control;
+            b->in[n].msg_hdr.msg_controllen = sizeof slot->control;
+        }
     }
     return n;
 }
@@ -212,7 +215,7 @@ static int64_t age_of(struct msghdr *m)
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
                 void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms)
 {
-    unsigned ready = prepare(b);
+    unsigned ready = prepare(s, b);
     if (ready == 0)
         return drain(s, b);
     int n = recvmmsg(s->fd, b->in, ready, MSG_DONTWAIT, NULL);
