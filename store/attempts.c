@@ -19,9 +19,10 @@
 #include "base/hash.h"
 #include "store/user.h"
 
-#define NIL       UINT32_MAX
-#define CELL_TEXT 60
-#define CELLS_PER 4 // cells for each entry of a ring: 240 bytes of text, more than is usual
+#define NIL            UINT32_MAX
+#define CELL_TEXT      60
+#define SECOND_CHANCES 16
+#define CELLS_PER      4 // cells for each entry of a ring: 240 bytes of text, more than is usual
 
 enum ring_name { RING_OK, RING_FAILED, RING_UNKNOWN, RING_COUNT };
 
@@ -51,6 +52,7 @@ struct entry {
     uint16_t status;
     uint8_t reason, transport, ring;
     bool known;
+    bool again; // seen again since it came to its place by age
     uint8_t n_domain, n_username, n_user_agent, n_detail; // lengths of the texts, in this order
     uint32_t text;                                        // first cell; of a free entry: the next
     uint32_t aor_hash, domain_hash;
@@ -142,12 +144,28 @@ static void forget(struct attempts *a, uint32_t i)
     ring->free_entry = i;
 }
 
+// The entry to give up: the oldest, where it was not seen again. One that was goes back to the new
+// end, so that a refresh need not move it each time; after a few of them the oldest must go all the
+// same, for an attempt has no time to look through the ring.
+static uint32_t victim(struct attempts *a, enum ring_name name)
+{
+    for (int chance = 0; chance < SECOND_CHANCES; chance++) {
+        uint32_t i = a->rings[name].age.oldest;
+        if (!a->entries[i].again)
+            return i;
+        a->entries[i].again = false;
+        list_drop(a, i, LIST_AGE);
+        list_add(a, i, LIST_AGE);
+    }
+    return a->rings[name].age.oldest;
+}
+
 // An entry off the free list, with room for `text` bytes in the ring's cells.
 static uint32_t take(struct attempts *a, enum ring_name name, size_t text)
 {
     struct ring *ring = &a->rings[name];
     while (ring->free_entry == NIL || ring->cells_left < cells_for(text))
-        forget(a, ring->age.oldest);
+        forget(a, victim(a, name));
     uint32_t i = ring->free_entry;
     ring->free_entry = a->entries[i].text;
     return i;
@@ -314,7 +332,7 @@ static uint32_t find_replaced(struct attempts *a, const struct entry *new,
     return seen >= per_aor[new->ring] ? oldest : NIL;
 }
 
-// The usual refresh: the entry stays, is now the newest, and was seen once more.
+// The usual refresh: the entry stays, is now its AoR's newest, and was seen once more.
 static void renew(struct attempts *a, uint32_t i, const struct entry *new)
 {
     struct entry *e = &a->entries[i];
@@ -322,8 +340,9 @@ static void renew(struct attempts *a, uint32_t i, const struct entry *new)
     e->transport = new->transport;
     e->source = new->source;
     e->count += e->count < UINT32_MAX;
-    for (enum list_name which = LIST_AGE; which < LIST_COUNT; which++) {
-        if (which == LIST_DOMAIN && e->known)
+    e->again = true;
+    for (enum list_name which = LIST_AOR; which < LIST_COUNT; which++) {
+        if ((which == LIST_DOMAIN && e->known) || e->links[which].newer == NIL)
             continue;
         list_drop(a, i, which);
         list_add(a, i, which);

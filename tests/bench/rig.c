@@ -107,7 +107,7 @@ static void open_pipeline(struct rig *g)
                                 .wake = rig_wake,
                                 .wake_arg = g};
     p.nonces = (struct nonce_config){
-        .lifetime_ms = 3900000, .started_ms = clock_started_ms(), .table_size = 16384};
+        .lifetime_ms = 3900000, .started_ms = clock_started_ms(), .table_size = 1048576};
     rig_must(pipeline_open(&g->pipeline, &p, &g->settings, why, sizeof why) == 0, why);
 }
 
