@@ -117,7 +117,7 @@ def test_attempts_say_why_a_phone_is_not_registered(rollcall, phones):
 
 def test_a_failed_register_is_one_readable_line_without_secrets(rollcall, phones):
     phones(rollcall, password="not-this-one").register()
-    line, = rollcall.events("wrong_password")
+    line, = until(lambda: rollcall.events("wrong_password"), "the line")
     assert line["source"].startswith("127.0.0.1:")
     assert "alice" in line["aor"]
     assert "not-this-one" not in rollcall.text() and "secret" not in rollcall.text()
