@@ -10,8 +10,7 @@
 #define ALLOW     "REGISTER, OPTIONS, INVITE, ACK, CANCEL"
 #define SUPPORTED "path, outbound"
 // Retry-After of a 503 is spread, so that those who were turned away do not come back together.
-#define RETRY_AFTER_LEAST  5
-#define RETRY_AFTER_SPREAD 20
+#define RETRY_AFTER_LEAST 5
 // In a 200: Service-Route and what else is ours; of a Contact, its name, q and expires.
 #define OTHER_HEADERS_MAX 8192
 #define CONTACT_MORE      64
@@ -83,7 +82,8 @@ static void send_final(struct pipeline *p, struct request *r, unsigned status, s
 static void put_retry_after(struct pipeline *p, struct request *r, struct buf *b)
 {
     uint64_t spread = hash64(p->tag_key, slice_of(r->to_tag, sizeof r->to_tag));
-    reply_header_u64(b, SLICE("Retry-After"), RETRY_AFTER_LEAST + spread % RETRY_AFTER_SPREAD);
+    reply_header_u64(b, SLICE("Retry-After"),
+                     RETRY_AFTER_LEAST + spread % overload_spread_s(&p->overload));
 }
 
 void answer_plain(struct pipeline *p, struct request *r, unsigned status, const char *phrase)
@@ -92,6 +92,12 @@ void answer_plain(struct pipeline *p, struct request *r, unsigned status, const 
     if (status == 501 || status == 405)
         reply_header(&b, SLICE("Allow"), SLICE(ALLOW));
     send_final(p, r, status, &b);
+}
+
+static void tag_of_hash(struct request *r, uint64_t h)
+{
+    struct buf tag = buf_over(r->to_tag, sizeof r->to_tag);
+    buf_hex(&tag, &h, sizeof h);
 }
 
 // A faulty request has no transaction: what identifies it may be what is wrong. Its To tag depends
@@ -114,9 +120,7 @@ void answer_fault(struct pipeline *p, struct request *r, const struct sip_fault 
         metric_add(METRIC_DROPPED, DROP_UNANSWERABLE, 1);
         return;
     }
-    uint64_t h = hash64(p->tag_key, slice_upto(r->bytes, 1024));
-    struct buf tag = buf_over(r->to_tag, sizeof r->to_tag);
-    buf_hex(&tag, &h, sizeof h);
+    tag_of_hash(r, hash64(p->tag_key, slice_upto(r->bytes, 1024)));
     struct buf b = buf_over(p->reply, sizeof p->reply);
     reply_begin(&b, &r->sip, fault->status, fault->phrase, &r->flow.remote,
                 slice_of(r->to_tag, sizeof r->to_tag));
@@ -160,6 +164,14 @@ void answer_unavailable(struct pipeline *p, struct request *r)
     send_final(p, r, 503, &b);
 }
 
+void answer_overloaded(struct pipeline *p, struct request *r, uint64_t hash)
+{
+    tag_of_hash(r, hash);
+    struct buf b = begin(p, r, 503, NULL);
+    put_retry_after(p, r, &b);
+    send(p, r, 503, &b, false);
+}
+
 void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
                       bool stale)
 {
@@ -173,7 +185,8 @@ void answer_challenge(struct pipeline *p, struct request *r, const struct domain
         digest_challenge(&b, domain->realm, slice_of(nonce, sizeof nonce), algorithms[i], stale);
         BUF_LIT(&b, "\r\n");
     }
-    send_final(p, r, 401, &b);
+    // One that is sent again gets another nonce, which is as good (RFC 3261 section 8.2.7)
+    send(p, r, 401, &b, !p->overload.shed);
 }
 
 void answer_trying(struct pipeline *p, struct request *r)

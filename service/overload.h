@@ -2,38 +2,85 @@
 // Overload, told by the age of what waits and not by its length: a long queue that moves is no
 // harm.
 //
-// While more arrives than can be served, the kernel's bounded receive buffer drops the rest and
-// phones ask again; what is read is served. What can be chosen is whom: refreshes with a nonce
-// before new challenges, which would cost two more requests each.
+// While more arrives than can be served, what can be chosen is whom to serve: phones with a nonce
+// before those that ask for one, which cost two more requests each. A share of the new challenges
+// is refused before the parse. It follows the age of what waits as PIE does (RFC 8033 section 4.2),
+// so that this stays near a target: the server is never idle, and what it takes is served while the
+// phone still waits for it.
+//
+// Pure: time and signs are arguments, all memory is the struct, zeroed at the start.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-// Older than this for a while means overload.
-#define OVERLOAD_AGE_MS   250
-#define OVERLOAD_AFTER_MS 500
-// How long the state holds after the last sign of it.
+// How long datagrams shall wait, while there are too many, before they are read: well below the
+// 500 ms after which phones send again.
+#define OVERLOAD_TARGET_MS 100
+// Too much is also a request that waits this long for the store, or a drop by the kernel.
+#define OVERLOAD_STORE_MS 750
+// What begins it has to last this long: a pause of the machine is none.
+#define OVERLOAD_AFTER_MS 100
+// The share is changed once in that time ...
+#define OVERLOAD_STEP_MS 20
+// ... and is so many of this; a few challenges are given however bad it is.
+#define OVERLOAD_ALL       65536
+#define OVERLOAD_SHED_MOST (OVERLOAD_ALL - OVERLOAD_ALL / 128)
+// Shedding for so long is what readiness, the log and the jitter call overload; it holds for a
+// while after the last sign.
+#define OVERLOAD_SAY_MS  500
 #define OVERLOAD_HOLD_MS 2000
 // Older than this, nothing that needs the store is taken: the phone has asked again by then.
 #define OVERLOAD_REFUSE_MS 2000
 // Expires granted while it lasts are shortened by up to this share, so that the storm does not come
 // back.
 #define OVERLOAD_JITTER_PERCENT 20
+// Over UDP so many are told 503 for each that is taken, and in each step; others hear nothing and
+// send again: a flood may not have all the time go into refusals.
+#define OVERLOAD_ANSWERS_EACH   3
+#define OVERLOAD_ANSWERS_A_STEP 64
+#define OVERLOAD_ANSWERS_MOST   4096
+// Retry-After is spread over so many seconds; over more while a share is shed.
+#define OVERLOAD_SPREAD_S      20
+#define OVERLOAD_SPREAD_MOST_S 60
 
-struct overload {
-    int64_t since_ms; // since when the age has been above; 0: it is not
-    int64_t until_ms; // the state holds until then
+// What was seen since the last call.
+struct overload_signs {
+    int64_t queue_ms; // age of the oldest datagram when it was read
+    int64_t store_ms; // age of the oldest request that waits for the store
+    uint32_t lost;    // datagrams that the kernel dropped
 };
 
-// Once a batch, with the age of the oldest that waits. True while overloaded.
-static inline bool overload_update(struct overload *o, int64_t age_ms, int64_t now_ms)
+struct overload {
+    int32_t shed;                // of OVERLOAD_ALL new challenges, so many are refused
+    uint32_t answers;            // refusals that may be said now
+    bool overloaded;             // as said to others
+    int64_t queue_ms;            // the age in the last step
+    int64_t step_ms;             // when this step began
+    int64_t signs_ms;            // since when each step had a sign; 0: the last had none
+    int64_t shedding_ms;         // since when a share is shed; 0: none is
+    int64_t until_ms;            // `overloaded` holds until then
+    struct overload_signs worst; // of this step
+};
+
+// Once a batch, before its first message. now_ms is above 0.
+void overload_update(struct overload *o, const struct overload_signs *signs, int64_t now_ms);
+
+// Is the new challenge with this hash refused? The same for all retransmissions of a request, as
+// long as the share does not grow: who is served is served to the end.
+static inline bool overload_sheds(const struct overload *o, uint64_t hash)
 {
-    if (age_ms <= OVERLOAD_AGE_MS)
-        o->since_ms = 0;
-    else if (!o->since_ms)
-        o->since_ms = now_ms;
-    if (o->since_ms && now_ms - o->since_ms >= OVERLOAD_AFTER_MS)
-        o->until_ms = now_ms + OVERLOAD_HOLD_MS;
-    return now_ms < o->until_ms;
+    return (int32_t)(hash % OVERLOAD_ALL) < o->shed;
 }
+
+// Over how many seconds those come back that are refused: the fewer are served, the longer.
+static inline unsigned overload_spread_s(const struct overload *o)
+{
+    unsigned spread = OVERLOAD_SPREAD_S * OVERLOAD_ALL / (unsigned)(OVERLOAD_ALL - o->shed);
+    return spread < OVERLOAD_SPREAD_MOST_S ? spread : OVERLOAD_SPREAD_MOST_S;
+}
+
+// A request was taken while a share is shed.
+void overload_taken(struct overload *o);
+// May a refusal be said, over UDP? Counts it where it may.
+bool overload_may_answer(struct overload *o);

@@ -152,7 +152,7 @@ static void fill_register(struct pipeline *p, struct request *r, const struct au
     if (sip->n_vias > 1 && address_parse(sip->via[1].received, &r->reg.received))
         r->reg.received.port = sip->via[1].rport_value;
     r->policy = p->settings->registrar;
-    if (p->overloaded && r->policy.expires_jitter_percent < OVERLOAD_JITTER_PERCENT)
+    if (p->overload.overloaded && r->policy.expires_jitter_percent < OVERLOAD_JITTER_PERCENT)
         r->policy.expires_jitter_percent = OVERLOAD_JITTER_PERCENT;
     // After a restart a repeat may be of a request that was taken during a storm
     r->policy.repeat_jitter_percent = r->policy.expires_jitter_percent;
@@ -187,21 +187,9 @@ static void unpend(struct pipeline *p, struct request *r)
     p->n_pending--;
 }
 
-static int64_t pending_age_ms(const struct pipeline *p)
+int64_t pipeline_pending_ms(const struct pipeline *p)
 {
     return p->oldest ? (clock_mono_us() - p->oldest->received_us) / 1000 : 0;
-}
-
-void pipeline_begin(struct pipeline *p)
-{
-    int64_t age = pending_age_ms(p);
-    bool was = p->overloaded;
-    p->overloaded = overload_update(&p->overload, age > p->age_ms ? age : p->age_ms, p->now_ms);
-    if (p->overloaded != was)
-        log_event(LOG_WARNING, p->overloaded ? "overloaded" : "overload_ended",
-                  p->overloaded ? "new challenges are refused, refreshes go first"
-                                : "all requests are taken again");
-    p->age_ms = 0;
 }
 
 bool pipeline_admit(struct pipeline *p, const struct address *source)
@@ -266,7 +254,7 @@ static bool take_register(struct pipeline *p, struct request *r)
     judge(p, r, &auth);
     switch (auth.verdict) {
     case AUTH_CHALLENGE:
-        if (p->overloaded && auth.reason == REASON_CHALLENGED) {
+        if (shed_challenge(p, r, auth.reason)) {
             answer_unavailable(p, r);
             report_register(p, r, 503, REASON_OVERLOADED, auth.known, NULL);
             return false;
@@ -286,7 +274,7 @@ static bool take_register(struct pipeline *p, struct request *r)
         break;
     }
     p->config.net.authenticated(p->config.net.arg, &r->flow);
-    if (p->n_pending >= p->config.pending_max || pending_age_ms(p) > OVERLOAD_REFUSE_MS) {
+    if (p->n_pending >= p->config.pending_max || pipeline_pending_ms(p) > OVERLOAD_REFUSE_MS) {
         limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
         answer_unavailable(p, r);
         report_register(p, r, 503, REASON_OVERLOADED, true, NULL);
@@ -483,6 +471,10 @@ void pipeline_take(struct pipeline *p, struct request *r)
     r->proven = r->flow.transport == TRANSPORT_TCP;
     r->auth_info = SLICE_NONE;
     r->origin = r->flow.remote;
+    if (p->overload.shed && shed_take(p, r)) {
+        release(p, r);
+        return;
+    }
     enum sip_parsed parsed = sip_parse(r->bytes, &r->arena, &r->sip, &fault);
     if ((parsed == SIP_PARSED || parsed == SIP_FAULTY) && refused_whole(r, parsed, &fault))
         parsed = SIP_FAULTY;

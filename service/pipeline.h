@@ -65,10 +65,9 @@ struct pipeline {
     struct abuse *abuse;
     struct hash_key tag_key;
     struct log_gate failure_gate, rate_gate;
-    int64_t now_ms; // of this batch
-    int64_t age_ms; // of the oldest datagram of this batch when it was read
+    int64_t now_ms;              // of this batch
+    struct overload_signs signs; // since the last batch
     struct overload overload;
-    bool overloaded;
 
     struct request *oldest, *newest; // pending
     size_t n_pending;
@@ -112,6 +111,8 @@ int64_t pipeline_tick(struct pipeline *p, int64_t now_ms, int64_t most);
 
 // The snapshot of this batch; false when the store cannot be read.
 bool pipeline_snapshot(struct pipeline *p);
+// For how long the oldest request has waited for the store.
+int64_t pipeline_pending_ms(const struct pipeline *p);
 // A host name of a URI as a domain of ours: by name or alias, or the default domain where it is an
 // address of ours. NULL when it is foreign. Lives until the end of the batch.
 const struct domain *pipeline_domain(struct pipeline *p, const struct sip_uri *uri,
@@ -129,6 +130,8 @@ void answer_options(struct pipeline *p, struct request *r);
 bool answer_requires_unknown(const struct sip_request *sip);
 void answer_unsupported(struct pipeline *p, struct request *r);
 void answer_unavailable(struct pipeline *p, struct request *r);
+// The same without a transaction: a retransmission is told again, in the same words if `hash` is.
+void answer_overloaded(struct pipeline *p, struct request *r, uint64_t hash);
 void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
                       bool stale);
 // Does a 200 hold these bindings, whatever the request repeats in it? Any thread.
@@ -151,6 +154,13 @@ struct auth_outcome {
 // The To user `key` of `domain`. May prove the source. Sets r->auth_info where GOOD.
 void authenticate(struct pipeline *p, struct request *r, const struct domain *domain,
                   struct slice key, struct auth_outcome *out);
+
+// shed.c
+// While a share of new challenges is shed, before the parse: true when this message was one of it.
+// It is then answered with 503, or dropped and counted.
+bool shed_take(struct pipeline *p, struct request *r);
+// After the parse: is this request, that would get a challenge for this reason, one of it?
+bool shed_challenge(const struct pipeline *p, const struct request *r, enum reason reason);
 
 // redirect.c
 void redirect(struct pipeline *p, struct request *r);

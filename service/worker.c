@@ -108,7 +108,7 @@ static void on_event(struct worker *w, const struct epoll_event *event)
     uint64_t number = source_number(event->data.u64);
     switch (source_kind(event->data.u64)) {
     case SOURCE_UDP:
-        udp_receive(w->udp[number], w->batch, take, w, &w->pipeline.age_ms);
+        udp_receive(w->udp[number], w->batch, take, w, &w->pipeline.signs);
         break;
     case SOURCE_TCP_LISTENER:
     case SOURCE_TCP_CONNECTION:
@@ -190,7 +190,7 @@ static void *run(void *arg)
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
         pipeline_begin(p);
-        atomic_store_explicit(&w->overloaded, p->overloaded, memory_order_relaxed);
+        atomic_store_explicit(&w->overloaded, p->overload.overloaded, memory_order_relaxed);
         for (int i = 0; i < n; i++)
             on_event(w, &events[i]);
         sleep_ms = upkeep(w);

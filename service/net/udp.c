@@ -213,7 +213,7 @@ static int64_t age_of(struct msghdr *m)
 }
 
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
-                void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms)
+                void (*take)(void *arg, struct request *r), void *arg, struct overload_signs *signs)
 {
     unsigned ready = prepare(s, b);
     if (ready == 0)
@@ -222,8 +222,9 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
     if (n <= 0)
         return 0;
     int64_t age = age_of(&b->in[0].msg_hdr), now_us = clock_mono_us() - age * 1000;
-    if (age > *age_ms)
-        *age_ms = age;
+    uint32_t lost = s->overflow;
+    if (age > signs->queue_ms)
+        signs->queue_ms = age;
     for (int i = 0; i < n; i++) {
         struct in_slot *slot = &b->in_slot[i];
         struct request *r = slot->request;
@@ -240,6 +241,7 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
         else
             request_give(b->pool, r);
     }
+    signs->lost += s->overflow - lost;
     return n;
 }
 

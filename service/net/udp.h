@@ -3,6 +3,7 @@
 #pragma once
 
 #include "service/net/flow.h"
+#include "service/overload.h"
 #include "service/request.h"
 
 #define UDP_BATCH        64
@@ -23,9 +24,11 @@ void udp_batch_close(struct udp_batch *b);
 
 // Receives at most UDP_BATCH datagrams, each into a request of its own, and calls `take` for each
 // (the request is then the callee's). Returns how many the kernel gave; 0 when there are none now.
-// *age_ms is raised to how long the first of them has waited in the kernel.
+// signs->queue_ms is raised to how long the first of them has waited in the kernel, signs->lost by
+// what it has dropped.
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
-                void (*take)(void *arg, struct request *r), void *arg, int64_t *age_ms);
+                void (*take)(void *arg, struct request *r), void *arg,
+                struct overload_signs *signs);
 // Queues a copy of one datagram until udp_flush(): what it was made from may be another's by then.
 // Flushes by itself when the batch is full.
 void udp_queue(struct udp_socket *s, struct udp_batch *b, const struct flow *flow,

@@ -17,6 +17,7 @@ struct options {
     const char *host, *port, *domain, *password, *algorithm, *transport, *name;
     enum mode mode;
     unsigned users, first_user, window, connections, expires, jitter_percent;
+    unsigned nap_us;      // sleeps so long, where an answer would wake it at the server's expense
     unsigned rounds;      // so often each phone registers before what is measured
     unsigned devices;     // of each user, in turn; each with a contact and Call-ID of its own
     bool classes;         // a tenth of the users asks for 120 s, a tenth for 600 s

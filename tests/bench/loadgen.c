@@ -24,7 +24,7 @@
 
 // What one measurement saw.
 struct tally {
-    uint64_t completed, failures, timeouts, retransmissions, challenges, stray;
+    uint64_t begun, completed, failures, timeouts, retransmissions, challenges, stray;
     uint64_t by_status[700];
     uint64_t histogram[HISTOGRAM]; // of 100 ns, 64 steps an octave
     uint64_t latest;
@@ -115,6 +115,7 @@ static void retransmit(struct load *l, unsigned index)
 static void begin(struct load *l, unsigned index, int64_t intended_ns)
 {
     struct phone *p = &l->phones[index];
+    l->tally.begun += l->measuring;
     p->busy = true;
     p->intended_ns = intended_ns;
     p->place = l->n_flight;
@@ -246,7 +247,9 @@ static unsigned stride_over(unsigned users)
 static void turn(struct load *l, int64_t wait_ns)
 {
     net_flush(l->net);
-    if (wait_ns > 0)
+    if (wait_ns > 0 && l->options.nap_us)
+        usleep(l->options.nap_us);
+    else if (wait_ns > 0)
         net_wait(l->net, wait_ns);
     l->now = now_ns();
     net_receive(l->net, take, l);
@@ -365,11 +368,12 @@ static void report(const struct load *l, double seconds, double server, double o
            "\"users\": %u, \"window\": %u, \"rate\": %.0f, \"seconds\": %.3f, ",
            o->name, modes[o->mode], o->transport, o->algorithm, o->users,
            o->rate > 0 ? 0 : o->window, o->rate, seconds);
-    printf("\"completed\": %llu, \"per_second\": %.1f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+    printf("\"begun_per_second\": %.1f, \"completed\": %llu, \"per_second\": %.1f, \"p50_ms\": "
+           "%.3f, \"p99_ms\": %.3f, "
            "\"p999_ms\": %.3f, \"max_ms\": %.3f, ",
-           (unsigned long long)l->tally.completed, (double)l->tally.completed / seconds,
-           quantile_ms(l, 0.5), quantile_ms(l, 0.99), quantile_ms(l, 0.999),
-           (double)l->tally.latest / 10000);
+           (double)l->tally.begun / seconds, (unsigned long long)l->tally.completed,
+           (double)l->tally.completed / seconds, quantile_ms(l, 0.5), quantile_ms(l, 0.99),
+           quantile_ms(l, 0.999), (double)l->tally.latest / 10000);
     printf("\"failures\": %llu, \"timeouts\": %llu, \"retransmissions\": %llu, "
            "\"challenges\": %llu, \"stray\": %llu, ",
            (unsigned long long)l->tally.failures, (unsigned long long)l->tally.timeouts,
@@ -435,7 +439,7 @@ static const char usage[] =
     "  [--domain example.com] [--password secret] [--algorithm MD5|SHA-256|SHA-512-256]\n"
     "  [--window 256 | --rate PER-SECOND] [--seconds 3] [--expires 3600] [--jitter PERCENT]\n"
     "  [--devices 1..9] [--classes] [--shuffle] [--rounds 1] [--no-prepare] [--steps]\n"
-    "  [--pid PID,..] [--cpu N] [--echo] [--name TEXT]\n"
+    "  [--pid PID,..] [--cpu N] [--echo] [--nap MICROSECONDS] [--name TEXT]\n"
     "The phones are u000000, u000001, .. with one password. Prints one JSON object; with --steps\n"
     "\"ready\" and one for each line of the standard input.\n";
 
@@ -477,6 +481,7 @@ static const struct row {
     ROW("--expires", COUNT, expires),
     ROW("--jitter", COUNT, jitter_percent),
     ROW("--devices", COUNT, devices),
+    ROW("--nap", COUNT, nap_us),
     ROW("--classes", FLAG, classes),
     ROW("--pid", TEXT, pids),
     ROW("--cpu", COUNT, cpu),

@@ -3,19 +3,33 @@
 // says, by words in a file that both have mapped (ROLLCALL_FAULTS names it). Word 0: syncs wait
 // while it is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail
 // with. Words 3 and 4 count what was held up, and what failed. Word 5 counts allocations, and the
-// one with the number in word 6 fails.
+// one with the number in word 6 fails. Word 7: milliseconds that datagrams have waited before they
+// were read.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, ALLOCATIONS, FAIL_ALLOCATION, WORDS };
+enum {
+    HOLD,
+    SYNC_ERROR,
+    WRITE_ERROR,
+    HELD,
+    FAILED,
+    ALLOCATIONS,
+    FAIL_ALLOCATION,
+    QUEUE_AGE,
+    WORDS
+};
 
 static _Atomic int *words;
 
@@ -69,6 +83,26 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
     return fail_with(WRITE_ERROR) ? -1 : syscall(SYS_writev, fd, parts, count);
+}
+
+// The kernel's stamps are made older.
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    int n = (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+    int age_ms = words ? words[QUEUE_AGE] : 0;
+    for (int i = 0; age_ms && i < n; i++) {
+        struct msghdr *m = &messages[i].msg_hdr;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+            struct timespec at;
+            if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+                continue;
+            memcpy(&at, CMSG_DATA(c), sizeof at);
+            int64_t ns = at.tv_sec * INT64_C(1000000000) + at.tv_nsec - age_ms * INT64_C(1000000);
+            at = (struct timespec){ns / 1000000000, ns % 1000000000};
+            memcpy(CMSG_DATA(c), &at, sizeof at);
+        }
+    }
+    return n;
 }
 
 // ---- Memory -----------------------------------------------------------------------------------

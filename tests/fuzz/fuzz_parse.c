@@ -4,7 +4,7 @@
 #include "service/sip/reply.h"
 #include "tests/fuzz/fuzz.h"
 
-static struct sip_request req;
+static struct sip_request req, peeked;
 
 static void check(struct slice bytes)
 {
@@ -22,6 +22,20 @@ static void check(struct slice bytes)
     }
 }
 
+// A refusal from a peek is that from the whole.
+static void check_peek(struct slice bytes, const struct address *source, bool parsed)
+{
+    static char a[1 << 17], b[1 << 17];
+    if (!sip_peek_unauthorized(bytes, &peeked))
+        return;
+    struct buf from_peek = buf_over(a, sizeof a), from_parse = buf_over(b, sizeof b);
+    reply_begin(&from_peek, &peeked, 503, SLICE_NONE, source, SLICE("t"));
+    reply_begin(&from_parse, &req, 503, SLICE_NONE, source, SLICE("t"));
+    HOLD(!from_peek.full);
+    HOLD(!parsed || req.n_authorizations == 0);
+    HOLD(!parsed || slice_eq(buf_slice(&from_peek), buf_slice(&from_parse)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char out[1 << 17];
@@ -33,6 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum sip_parsed result = sip_parse(input(data, size), &arena, &req, &fault);
     if (result == SIP_PARSED)
         check(input(data, size));
+    check_peek(input(data, size), &source, result == SIP_PARSED);
     if (result == SIP_PARSED || (result == SIP_FAULTY && fault.answerable)) {
         struct buf b = buf_over(out, sizeof out);
         reply_begin(&b, &req, result == SIP_PARSED ? 200 : fault.status, fault.phrase, &source,
