@@ -60,6 +60,7 @@ struct exchange {
     bool lingering;    // it has been answered already
     bool close;        // the connection ends with the response
     bool gzip_ok;      // the client takes gzip
+    bool incomplete;   // a part of the response found no memory: it must not be sent
     bool tag_was_gzip; // If-None-Match came with our suffix for gzip
     uint64_t discarded;
     char *body_memory; // what r.body is a slice of

@@ -190,6 +190,8 @@ static struct MHD_Response *make_response(struct exchange *ex)
 static enum MHD_Result queue(struct exchange *ex)
 {
     response_complete(ex);
+    if (ex->incomplete)
+        return MHD_NO; // the connection ends
     struct MHD_Response *response = make_response(ex);
     enum MHD_Result rc = response ? MHD_YES : MHD_NO;
     for (struct response_header *h = ex->headers; h && rc; h = h->next)
@@ -216,6 +218,8 @@ static enum MHD_Result linger(struct exchange *ex)
     ex->lingering = ex->close = true;
     ex->gzip_ok = false;
     response_complete(ex);
+    if (ex->incomplete)
+        return MHD_NO;
     struct slice body = response_body(ex);
     buf_printf(&b, "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n", ex->status,
                MHD_get_reason_phrase_for(ex->status), body.n);

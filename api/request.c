@@ -198,8 +198,10 @@ void respond_header(struct request *r, const char *name, struct slice value)
     struct exchange *ex = exchange_of(r);
     struct response_header *h = arena_alloc(&r->arena, sizeof *h);
     struct slice copy = arena_copy(&r->arena, value);
-    if (!h || !copy.p)
+    if (!h || !copy.p) {
+        ex->incomplete = true;
         return;
+    }
     *h = (struct response_header){name, copy, NULL};
     struct response_header **at = &ex->headers;
     while (*at)

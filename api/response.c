@@ -90,17 +90,16 @@ static bool compress(struct exchange *ex)
 static void put_etag(struct exchange *ex, bool packed)
 {
     struct request *r = &ex->r;
-    struct text t;
+    char text[128];
+    struct buf b = buf_over(text, sizeof text);
     if (r->etag.n < 2)
         return;
-    text_init(&t, 1024);
-    text_put(&t, slice_upto(r->etag, r->etag.n - 1));
+    buf_put(&b, slice_upto(r->etag, r->etag.n - 1));
     if (packed || (ex->status == 304 && ex->tag_was_gzip && ex->gzip_ok))
-        TEXT_LIT(&t, GZIP_SUFFIX);
-    TEXT_LIT(&t, "\"");
-    if (!t.bad)
-        respond_header(r, "ETag", text_slice(&t));
-    text_free(&t);
+        BUF_LIT(&b, GZIP_SUFFIX);
+    BUF_LIT(&b, "\"");
+    if (!b.full)
+        respond_header(r, "ETag", buf_slice(&b));
 }
 
 // The Fetch standard's CORS protocol: an origin that is configured may read, and ask first.
@@ -148,4 +147,6 @@ void response_complete(struct exchange *ex)
         respond_header(r, "Location", r->location);
     if (ex->close)
         respond_header(r, "Connection", SLICE("close"));
+    // A success that lacks what had no room (its ETag, the word that it is packed) would be untrue
+    ex->incomplete = ex->incomplete || (ex->status < 400 && r->arena.failed);
 }
