@@ -58,13 +58,14 @@ static void echo_datagrams(int fd)
     }
 }
 
+// The generator has never more than one message under way: what is not taken at once is an error.
 static void echo_stream(int fd)
 {
     ssize_t n = recv(fd, bytes[0], DATAGRAM, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0 || send(fd, bytes[0], (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
         close(fd);
-    else if (n > 0 && send(fd, bytes[0], (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
-        close(fd); // the generator never has more than one message under way
 }
 
 static int watch(int epoll, int fd)

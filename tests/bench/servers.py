@@ -49,7 +49,7 @@ class Server:
         self.stop()
         sys.exit(why)
 
-    def until(self, holds, seconds=120):
+    def until(self, holds, seconds=600):
         deadline = time.monotonic() + seconds
         while not holds():
             if self.process.poll() is not None or time.monotonic() > deadline:
