@@ -17,6 +17,10 @@
 // How long datagrams shall wait, while there are too many, before they are read: well below the
 // 500 ms after which phones send again.
 #define OVERLOAD_TARGET_MS 100
+// While a share is shed, what waited longer than this in a socket is dropped whatever it is: its
+// phone has sent it again, and the copy waits behind it. A deep buffer would have all be served
+// late.
+#define OVERLOAD_STALE_MS 500
 // Too much is also a request that waits this long for the store, or a drop by the kernel.
 #define OVERLOAD_STORE_MS 750
 // What begins it has to last this long: a pause of the machine is none.

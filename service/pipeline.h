@@ -156,8 +156,8 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
                   struct slice key, struct auth_outcome *out);
 
 // shed.c
-// While a share of new challenges is shed, before the parse: true when this message was one of it.
-// It is then answered with 503, or dropped and counted.
+// While a share of new challenges is shed, before the parse: true when this message was one of it,
+// or is too old. It is then answered with 503, or dropped and counted.
 bool shed_take(struct pipeline *p, struct request *r);
 // After the parse: is this request, that would get a challenge for this reason, one of it?
 bool shed_challenge(const struct pipeline *p, const struct request *r, enum reason reason);

@@ -32,6 +32,10 @@ bool shed_challenge(const struct pipeline *p, const struct request *r, enum reas
 
 bool shed_take(struct pipeline *p, struct request *r)
 {
+    if (r->flow.transport == TRANSPORT_UDP && p->signs.queue_ms > OVERLOAD_STALE_MS) {
+        metric_add(METRIC_DROPPED, DROP_OVERLOAD, 1);
+        return true;
+    }
     uint64_t hash = identity(p, r);
     if (!overload_sheds(&p->overload, hash) || r->too_large || r->unframed ||
         !sip_peek_unauthorized(r->bytes, &r->sip)) {
