@@ -18,9 +18,9 @@
 // 500 ms after which phones send again.
 #define OVERLOAD_TARGET_MS 100
 // While a share is shed, what waited longer than this in a socket is dropped whatever it is: its
-// phone has sent it again, and the copy waits behind it. A deep buffer would have all be served
-// late.
-#define OVERLOAD_STALE_MS 500
+// phone has sent it again, and the copy waits behind it. A deep buffer before a slow server would
+// else have all of it too old for the store (OVERLOAD_REFUSE_MS).
+#define OVERLOAD_STALE_MS 1500
 // Too much is also a request that waits this long for the store, or a drop by the kernel.
 #define OVERLOAD_STORE_MS 750
 // What begins it has to last this long: a pause of the machine is none.
@@ -41,9 +41,9 @@
 #define OVERLOAD_JITTER_PERCENT 20
 // Over UDP so many are told 503 for each that is taken, and in each step; others hear nothing and
 // send again: a flood may not have all the time go into refusals.
-#define OVERLOAD_ANSWERS_EACH   3
-#define OVERLOAD_ANSWERS_A_STEP 64
-#define OVERLOAD_ANSWERS_MOST   4096
+#define OVERLOAD_ANSWERS_EACH   2
+#define OVERLOAD_ANSWERS_A_STEP 32
+#define OVERLOAD_ANSWERS_MOST   2048
 // Retry-After is spread over so many seconds; over more while a share is shed.
 #define OVERLOAD_SPREAD_S      20
 #define OVERLOAD_SPREAD_MOST_S 60

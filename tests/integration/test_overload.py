@@ -123,7 +123,7 @@ def test_readiness_says_it_and_the_end_comes_by_itself(overloaded, phones):
 def test_what_waited_longer_than_a_phone_does_is_dropped_and_its_repeat_served(overloaded):
     dropped = 'rollcall_sip_dropped_total{cause="overload"}'
     before = metric(overloaded, dropped)
-    overloaded.disk[faults.QUEUE_AGE] = 600
+    overloaded.disk[faults.QUEUE_AGE] = 1600
     until(lambda: metric(overloaded, dropped) > before + 20, "drops")
     overloaded.disk[faults.QUEUE_AGE] = TOO_OLD_MS
     assert overloaded.phone.register().status == 200
