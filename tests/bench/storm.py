@@ -98,7 +98,7 @@ def show(row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--users", type=int, default=60000)
+    parser.add_argument("--users", type=int, default=20000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--times", type=float, default=2.2, help="of the capacity, offered")
     parser.add_argument("--modes", default="refresh,challenge")
