@@ -42,6 +42,7 @@ struct walk {
     uint64_t last_id;  // the last one shown, where its user is not done with; else 0
     size_t shown, work;
     bool more, in_crowd;
+    enum store_status failed; // why the walk could not go on; STORE_OK: it could
 };
 
 // ---- The question -------------------------------------------------------------------------------
@@ -145,6 +146,8 @@ static bool next_user(struct walk *w, struct user *user)
             st = seek_prefix(w, prefix, user);
         else
             st = store_user_next(w->reader, domain, key, user, &w->key);
+        if (st != STORE_OK && st != STORE_NOT_FOUND)
+            w->failed = st; // it is no end, and must not look like one
         if (st != STORE_OK)
             return false;
         if (w->only.n && !slice_eq(user->domain, w->only))
@@ -223,11 +226,13 @@ static enum store_status take_rest(struct walk *w, struct arena *scratch)
 }
 
 // Is there anybody left? Looked for by a copy, so that the walk stays where it is.
-static bool more_users(const struct walk *w)
+static bool more_users(struct walk *w)
 {
     struct walk ahead = *w;
     struct user user;
-    return next_user(&ahead, &user) || ahead.more;
+    bool more = next_user(&ahead, &user) || ahead.more;
+    w->failed = ahead.failed;
+    return more;
 }
 
 static enum store_status walk_page(struct walk *w)
@@ -245,7 +250,7 @@ static enum store_status walk_page(struct walk *w)
         st = take_user(w, &user, &scratch);
     }
     arena_reset(&scratch);
-    return st;
+    return st == STORE_OK ? w->failed : st;
 }
 
 // ---- The answer ---------------------------------------------------------------------------------
@@ -284,8 +289,11 @@ static bool enter(struct walk *w)
     w->key = w->page.after_key;
     if (!w->f->has_domain)
         return true;
-    if (domain_find(w->reader, w->f->domain, &d) != STORE_OK)
+    enum store_status st = domain_find(w->reader, w->f->domain, &d);
+    if (st != STORE_OK) {
+        w->failed = st == STORE_NOT_FOUND ? STORE_OK : st;
         return false;
+    }
     w->only = d.name;
     if (w->domain.n == 0)
         w->domain = d.name;
@@ -309,7 +317,7 @@ void handle_bindings_list(struct request *r)
     json_open(&r->out, '{');
     json_key(&r->out, "bindings");
     json_open(&r->out, '[');
-    enum store_status st = enter(&w) ? walk_page(&w) : STORE_OK;
+    enum store_status st = enter(&w) ? walk_page(&w) : w.failed;
     if (st != STORE_OK || !question.n) {
         respond_store(r, question.n ? st : STORE_NOMEM, "bindings");
         return;

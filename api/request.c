@@ -83,7 +83,7 @@ void respond_json(struct request *r, unsigned status)
     if (r->out.bad) {
         text_free(&r->out);
         text_init(&r->out, RESPONSE_MAX);
-        respond_problem(r, 500, "the answer is too large, or there is not enough memory");
+        respond_problem(r, 503, "there is not enough memory for the answer");
         return;
     }
     begin_response(exchange_of(r), status, BODY_OUT, "application/json");
