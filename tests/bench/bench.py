@@ -68,7 +68,8 @@ def main():
         loops.print()
         report["loops"] = loops.runs
     for name, scenario in sizes.ALL.items():
-        if options.only == name or not options.only and (options.all or name not in sizes.LONG):
+        wanted = name not in sizes.ALONE and (options.all or name not in sizes.LONG)
+        if options.only == name or not options.only and wanted:
             print(name, file=sys.stderr)
             report["sizes"][name] = scenario(options, figures)
     figures.print()

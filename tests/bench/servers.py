@@ -143,6 +143,11 @@ class Rollcall(Server):
                 return int(line.split()[1]) * 1024
         return 0
 
+    def cpu_seconds(self):
+        """Of all its threads since the start."""
+        fields = open("/proc/%d/stat" % self.process.pid).read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def disk_written(self):
         for line in open("/proc/%d/io" % self.process.pid):
             if line.startswith("write_bytes:"):
@@ -152,9 +157,9 @@ class Rollcall(Server):
     def file_bytes(self):
         return sum(path.stat().st_blocks * 512 for path in self.folder.iterdir() if path.is_file())
 
-    def first_200(self, since):
-        """Seconds from `since` until a phone is registered."""
-        phone = Phone(("127.0.0.1", self.ports["udp"]), "u000000", "secret")
+    def first_200(self, since, user):
+        """Seconds from `since` until a phone of this user's (a number) is registered."""
+        phone = Phone(("127.0.0.1", self.ports["udp"]), "u%06d" % user, "secret")
         try:
             while True:
                 try:

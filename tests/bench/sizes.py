@@ -7,7 +7,7 @@ import time
 
 from measure import Phones, alternate, fill_tables, finish, load, median, ratio, register_all, start
 from postgres import write_through
-from scale import peer, scale
+from scale import peer, scale, start_alone
 from servers import FOLDER, TOKEN, Echo, Rollcall
 
 LOOKUP = """
@@ -20,9 +20,10 @@ REFRESH = ["--mode", "refresh", "--window", "256"]
 
 
 def disk(options, figures):
-    """Bytes written a refresh, and how large the file becomes: with one record a binding, then in steady state, where
-    each phone has come three times more."""
-    users = 1000000 if options.all and not options.users_given else options.users
+    """Bytes written a refresh, and by how much the file grows over what the users alone take: with one record a binding,
+    then in steady state, where each phone has come three times more. The events of the bindings are counted."""
+    # Of fewer most would have been refreshed when the generator stops, and have two records where one is meant.
+    users = options.users if options.users_given else 1000000 if options.all else 100000
     note = "" if users == 1000000 else "%d users" % users
     server = Rollcall(options, name="store-disk", users=users)
     try:
@@ -91,5 +92,7 @@ def tcp(options, figures):
 
 
 # In the order of the table; what is in LONG takes minutes and is part of --all only, or chosen by name.
-ALL = {"disk": disk, "rest": rest, "tcp": tcp, "scale": scale, "peer": peer, "postgres": write_through}
+ALL = {"disk": disk, "rest": rest, "tcp": tcp, "scale": scale, "peer": peer, "postgres": write_through,
+       "restart": start_alone}
 LONG = ("peer", "postgres")
+ALONE = ("restart",)  # a part of another, for itself
