@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/pages.h"
 
 #define CELLS       65536 // of each table
 #define WAYS        4     // cells among which a key may live
@@ -40,7 +41,7 @@ struct abuse {
 
 struct abuse *abuse_open(struct bans *bans)
 {
-    struct abuse *a = calloc(1, sizeof *a);
+    struct abuse *a = pages_alloc(sizeof *a);
     if (!a)
         return NULL;
     a->bans = bans;
@@ -51,7 +52,7 @@ struct abuse *abuse_open(struct bans *bans)
 
 void abuse_close(struct abuse *a)
 {
-    free(a);
+    pages_free(a, sizeof *a);
 }
 
 // Asked for when a message comes and again when it is judged: the last one is remembered.

@@ -3,6 +3,16 @@
 
 #include <stdlib.h>
 
+#include "base/pages.h"
+
+#define SLAB_BYTES    ((size_t)2 << 20)
+#define SLAB_REQUESTS ((SLAB_BYTES - sizeof(struct request_slab)) / sizeof(struct request))
+
+struct request_slab {
+    struct request_slab *next;
+    _Alignas(64) struct request requests[];
+};
+
 void request_pool_init(struct request_pool *pool, size_t limit)
 {
     *pool = (struct request_pool){.limit = limit};
@@ -18,10 +28,15 @@ struct request *request_take(struct request_pool *pool)
     }
     if (pool->made >= pool->limit)
         return NULL;
-    // malloc: the large arrays in it must not be touched before they are used
-    r = malloc(sizeof *r);
-    if (!r)
-        return NULL;
+    if (pool->fresh == 0) {
+        struct request_slab *slab = pages_alloc(SLAB_BYTES);
+        if (!slab)
+            return NULL;
+        slab->next = pool->slabs;
+        pool->slabs = slab;
+        pool->fresh = SLAB_REQUESTS;
+    }
+    r = &pool->slabs->requests[--pool->fresh];
     pool->made++;
     r->heap = NULL;
     r->too_large = r->unframed = false;
@@ -45,8 +60,12 @@ void request_pool_close(struct request_pool *pool)
         pool->free = r->next_free;
         arena_reset(&r->arena);
         free(r->heap);
-        free(r);
         pool->made--;
+    }
+    while (pool->slabs) {
+        struct request_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        pages_free(slab, SLAB_BYTES);
     }
 }
 

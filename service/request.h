@@ -54,8 +54,12 @@ struct request {
     _Alignas(16) char arena_bytes[REQUEST_ARENA_BYTES];
 };
 
+// Requests come in slabs of a huge page, each used for the first time when no other is free.
+struct request_slab;
 struct request_pool {
     struct request *free;
+    struct request_slab *slabs; // the newest first
+    size_t fresh;               // of the newest slab, not used yet
     size_t made, limit;
 };
 

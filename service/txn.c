@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "base/pages.h"
 
 #define PENDING_BUCKETS  8192
 #define ENTRY_ALIGN      16
@@ -38,6 +39,11 @@ struct txns {
     size_t n_buckets; // a power of two
 };
 
+static size_t ring_bytes(const struct txns *t)
+{
+    return t->size + sizeof(struct entry); // a filler may begin in the last bytes
+}
+
 struct txns *txns_open(size_t memory)
 {
     struct txns *t = calloc(1, sizeof *t);
@@ -49,8 +55,8 @@ struct txns *txns_open(size_t memory)
     t->n_buckets = 1024;
     while (t->n_buckets < memory / BYTES_PER_BUCKET)
         t->n_buckets *= 2;
-    t->ring = malloc(t->size + sizeof(struct entry)); // a filler may begin in the last bytes
-    t->buckets = calloc(t->n_buckets, sizeof *t->buckets);
+    t->ring = pages_alloc(ring_bytes(t));
+    t->buckets = pages_alloc(t->n_buckets * sizeof *t->buckets);
     if (!t->ring || !t->buckets) {
         txns_close(t);
         return NULL;
@@ -62,8 +68,8 @@ void txns_close(struct txns *t)
 {
     if (!t)
         return;
-    free(t->ring);
-    free(t->buckets);
+    pages_free(t->ring, ring_bytes(t));
+    pages_free(t->buckets, t->n_buckets * sizeof *t->buckets);
     free(t);
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/pages.h"
 #include "store/user.h"
 
 #define NIL            UINT32_MAX
@@ -69,6 +70,7 @@ struct ring {
 struct attempts {
     pthread_mutex_t lock;
     struct hash_key key;
+    uint32_t n_entries;
     struct entry *entries;
     struct cell *cells;
     struct list *by_aor, *by_domain; // n_buckets of each
@@ -246,6 +248,15 @@ static void ring_fill(struct attempts *a, enum ring_name name, uint32_t first, u
         a->cells[c].next = c + 1 < (first + n) * CELLS_PER ? c + 1 : NIL;
 }
 
+static void give_back(struct attempts *a)
+{
+    pages_free(a->entries, a->n_entries * sizeof *a->entries);
+    pages_free(a->cells, a->n_entries * CELLS_PER * sizeof *a->cells);
+    pages_free(a->by_aor, a->n_buckets * sizeof *a->by_aor);
+    pages_free(a->by_domain, a->n_buckets * sizeof *a->by_domain);
+    free(a);
+}
+
 struct attempts *attempts_open(size_t bytes)
 {
     const size_t each = sizeof(struct entry) + CELLS_PER * sizeof(struct cell);
@@ -258,13 +269,14 @@ struct attempts *attempts_open(size_t bytes)
     a->n_buckets = 64;
     while (a->n_buckets < n)
         a->n_buckets *= 2;
-    a->entries = calloc(n, sizeof *a->entries);
-    a->cells = calloc(n, CELLS_PER * sizeof *a->cells);
-    a->by_aor = calloc(a->n_buckets, sizeof *a->by_aor);
-    a->by_domain = calloc(a->n_buckets, sizeof *a->by_domain);
+    a->n_entries = (uint32_t)n;
+    a->entries = pages_alloc(n * sizeof *a->entries);
+    a->cells = pages_alloc(n * CELLS_PER * sizeof *a->cells);
+    a->by_aor = pages_alloc(a->n_buckets * sizeof *a->by_aor);
+    a->by_domain = pages_alloc(a->n_buckets * sizeof *a->by_domain);
     if (!a->entries || !a->cells || !a->by_aor || !a->by_domain ||
         pthread_mutex_init(&a->lock, NULL) != 0) {
-        free(a->entries), free(a->cells), free(a->by_aor), free(a->by_domain), free(a);
+        give_back(a);
         return NULL;
     }
     for (uint32_t i = 0; i < a->n_buckets; i++)
@@ -284,11 +296,7 @@ void attempts_close(struct attempts *a)
     if (!a)
         return;
     pthread_mutex_destroy(&a->lock);
-    free(a->entries);
-    free(a->cells);
-    free(a->by_aor);
-    free(a->by_domain);
-    free(a);
+    give_back(a);
 }
 
 // ---- Adding and finding -----------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/pages.h"
 
 #define BYTES  NONCE_BYTES
 #define SOURCE 9
@@ -46,7 +47,6 @@ struct nonces {
     uint32_t serial;
     size_t n_sets; // a power of two
     struct set *sets;
-    void *block; // that they lie in, on the lines' borders
     // Of each set, the newest that was forgotten there, in seconds and one more; 0: none. What is
     // as old and not in the set may have been used.
     uint32_t *forgotten;
@@ -65,14 +65,12 @@ struct nonces *nonces_open(const struct nonce_config *config)
     n->n_sets = 1;
     while (n->n_sets * WAYS < config->table_size)
         n->n_sets *= 2;
-    n->block = calloc(n->n_sets + 1, sizeof *n->sets); // untouched memory costs nothing
-    n->forgotten = calloc(n->n_sets, sizeof *n->forgotten);
-    if (!n->block || !n->forgotten) {
+    n->sets = pages_alloc(n->n_sets * sizeof *n->sets);
+    n->forgotten = pages_alloc(n->n_sets * sizeof *n->forgotten);
+    if (!n->sets || !n->forgotten) {
         nonces_close(n);
         return NULL;
     }
-    size_t beyond = (uintptr_t)n->block % sizeof *n->sets;
-    n->sets = (struct set *)(void *)((char *)n->block + (beyond ? sizeof *n->sets - beyond : 0));
     return n;
 }
 
@@ -80,8 +78,8 @@ void nonces_close(struct nonces *n)
 {
     if (!n)
         return;
-    free(n->block);
-    free(n->forgotten);
+    pages_free(n->sets, n->n_sets * sizeof *n->sets);
+    pages_free(n->forgotten, n->n_sets * sizeof *n->forgotten);
     free(n);
 }
 

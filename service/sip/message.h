@@ -16,6 +16,7 @@
 #define SIP_PARAMS_MAX         64
 #define SIP_CONTACTS_MAX       64
 #define SIP_VIAS_MAX           70
+#define SIP_VIAS_USUAL         4
 #define SIP_PATHS_MAX          32
 #define SIP_AUTHORIZATIONS_MAX 8
 #define SIP_VALUE_MAX          8192  // bytes of one header value; at least 4 kB are promised
@@ -102,10 +103,12 @@ struct sip_request {
     uint32_t max_forwards;
     struct slice route; // first Route value, empty for none
 
-    // Last, for of these 12 kB few are ever touched:
+    struct sip_via *via; // usual_vias, or more of them in the arena; via[0] is the top one
+    struct sip_via usual_vias[SIP_VIAS_USUAL];
+
+    // Last, for few of these are ever touched:
     size_t n_authorizations, n_vias, n_paths, n_require;
     struct slice authorization[SIP_AUTHORIZATIONS_MAX]; // whole values
-    struct sip_via via[SIP_VIAS_MAX];                   // via[0] is the top one
     struct slice path[SIP_PATHS_MAX];         // each "<...>;params", as received, in order
     struct slice require[SIP_LIST_ITEMS_MAX]; // option tags
 };

@@ -15,6 +15,7 @@ struct parsing {
     struct sip_fault *fault;
     unsigned seen;           // 1u << enum header
     size_t contacts_room;    // of out->contacts
+    size_t vias_room;        // of out->via
     uint64_t content_length; // valid when seen
 };
 
@@ -60,6 +61,32 @@ static bool step_ok(struct parsing *p, enum step step, struct slice phrase)
     return step == STEP_OK;
 }
 
+// `items`, or a larger copy of them in the arena when `room` is full; NULL when there is no memory.
+static void *with_room(struct parsing *p, void *items, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return items;
+    size_t more = *room ? *room * 4 : 1;
+    void *bigger = arena_alloc(p->arena, more * size);
+    if (bigger && n)
+        memcpy(bigger, items, n * size);
+    if (bigger)
+        *room = more;
+    return bigger;
+}
+
+static struct sip_via *next_via(struct parsing *p)
+{
+    struct sip_request *out = p->out;
+    struct sip_via *vias = with_room(p, out->via, out->n_vias, &p->vias_room, sizeof(*out->via));
+    if (!vias) {
+        exceeded(p, SLICE("Too Many Vias"), LIMIT_SIP_VIAS);
+        return NULL;
+    }
+    out->via = vias;
+    return &vias[out->n_vias];
+}
+
 static void read_via(struct parsing *p, struct slice value)
 {
     struct sip_request *out = p->out;
@@ -72,7 +99,9 @@ static void read_via(struct parsing *p, struct slice value)
             exceeded(p, SLICE("Too Many Vias"), LIMIT_SIP_VIAS);
             return;
         }
-        struct sip_via *via = &out->via[out->n_vias];
+        struct sip_via *via = next_via(p);
+        if (!via)
+            return;
         // Kept even where it is bad, so that a response has all of them
         bool good = step_ok(p, via_parse(item, via), SLICE("Bad Via"));
         if (good || (item.n && (out->n_vias > 0 || via->host.n)))
@@ -120,19 +149,14 @@ static struct sip_contact *next_contact(struct parsing *p)
         exceeded(p, SLICE("Too Many Contacts"), LIMIT_SIP_CONTACTS);
         return NULL;
     }
-    if (out->n_contacts == p->contacts_room) {
-        size_t room = p->contacts_room ? p->contacts_room * 4 : 1;
-        struct sip_contact *more = arena_alloc(p->arena, room * sizeof(*more));
-        if (!more) {
-            exceeded(p, SLICE("Too Many Contacts"), LIMIT_SIP_CONTACTS);
-            return NULL;
-        }
-        if (out->n_contacts)
-            memcpy(more, out->contacts, out->n_contacts * sizeof(*more));
-        out->contacts = more;
-        p->contacts_room = room;
+    struct sip_contact *contacts =
+        with_room(p, out->contacts, out->n_contacts, &p->contacts_room, sizeof(*out->contacts));
+    if (!contacts) {
+        exceeded(p, SLICE("Too Many Contacts"), LIMIT_SIP_CONTACTS);
+        return NULL;
     }
-    return &out->contacts[out->n_contacts];
+    out->contacts = contacts;
+    return &contacts[out->n_contacts];
 }
 
 static void read_contact(struct parsing *p, struct slice value)
@@ -304,13 +328,14 @@ static void read_line(struct parsing *p, const struct header_line *line)
     }
 }
 
-// The 18 kB of the request are not zeroed: only what says how much of it is in use.
+// The whole of the request is not zeroed: only what says how much of it is in use.
 static void clear(struct sip_request *out)
 {
     out->method = SIP_OTHER;
     out->ruri_ok = out->star = out->has_expires = out->has_max_forwards = false;
     out->n_vias = out->n_contacts = out->n_paths = out->n_authorizations = out->n_require = 0;
     out->contacts = NULL;
+    out->via = out->usual_vias;
     out->cseq = out->expires = out->max_forwards = 0;
     out->supported = out->required = 0;
     out->call_id = out->cseq_text = out->user_agent = out->route = SLICE_NONE;
@@ -414,7 +439,8 @@ enum sip_parsed sip_parse(struct slice bytes, struct arena *arena, struct sip_re
     if (slice_istarts(bytes, SLICE("SIP/")))
         return SIP_RESPONSE;
     *fault = (struct sip_fault){0};
-    struct parsing p = {.bytes = bytes, .arena = arena, .out = out, .fault = fault};
+    struct parsing p = {
+        .bytes = bytes, .arena = arena, .out = out, .fault = fault, .vias_room = SIP_VIAS_USUAL};
     clear(out);
     scan_message(bytes, arena, &scan, fault);
     out->method_text = scan.method;

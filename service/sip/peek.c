@@ -29,7 +29,7 @@ static void keep_once(struct peeking *p, struct slice *field, struct slice value
 static void keep_via(struct peeking *p, struct slice value)
 {
     struct sip_request *out = p->out;
-    if (out->n_vias == SIP_VIAS_MAX || memchr(value.p, ',', value.n) ||
+    if (out->n_vias == SIP_VIAS_USUAL || memchr(value.p, ',', value.n) ||
         memchr(value.p, '"', value.n) || memchr(value.p, '\r', value.n) ||
         via_parse(value, &out->via[out->n_vias]) != STEP_OK)
         p->good = false;
@@ -92,6 +92,7 @@ bool sip_peek_unauthorized(struct slice bytes, struct sip_request *out)
     const char *at = bytes.p, *end = bytes.p + bytes.n, *lf;
     if (!slice_starts(bytes, SLICE("REGISTER ")))
         return false;
+    out->via = out->usual_vias;
     out->n_vias = 0;
     out->method = SIP_REGISTER;
     out->from.text = out->to.text = out->to.tag = out->call_id = out->cseq_text = SLICE_NONE;

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "store/lmdb/pages.h"
+#include "base/pages.h"
 
 #define FIRST_SLOTS  16
 #define REGION_SLOTS 512 // fewer are no whole number of pages

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "store/lmdb/internal.h"
-#include "store/lmdb/pages.h"
+#include "base/pages.h"
 
 #define BLOCK         32
 #define PREFETCH_MOST 512 // bytes of one record

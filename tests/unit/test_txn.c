@@ -14,11 +14,12 @@
 static struct sip_request *request(const char *branch, const char *host, const char *method)
 {
     static struct sip_request req;
+    static struct sip_via via;
     memset(&req, 0, sizeof req);
+    via = (struct sip_via){
+        .branch = slice_str(branch), .host = slice_str(host), .text = SLICE("SIP/2.0/UDP h")};
+    req.via = &via;
     req.n_vias = 1;
-    req.via[0].branch = slice_str(branch);
-    req.via[0].host = slice_str(host);
-    req.via[0].text = SLICE("SIP/2.0/UDP h");
     req.method_text = slice_str(method);
     req.method = strcmp(method, "ACK") == 0      ? SIP_ACK
                  : strcmp(method, "INVITE") == 0 ? SIP_INVITE
