@@ -162,6 +162,12 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
     out->reason = REASON_OK;
     out->stale = false;
     out->nonce_time_ms = 0;
+    out->known = false;
+    enum reason picked = pick(p, r, domain, &d);
+    if (picked == REASON_CHALLENGED) { // whoever it is: nobody is looked up
+        fail(out, picked, false);
+        return;
+    }
     enum store_status found =
         key.n ? store_user_find(p->reader, domain->name, key, &out->user) : STORE_NOT_FOUND;
     if (found != STORE_OK && found != STORE_NOT_FOUND) {
@@ -169,7 +175,6 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
         return;
     }
     out->known = found == STORE_OK;
-    enum reason picked = pick(p, r, domain, &d);
     if (picked != REASON_OK) {
         fail(out, picked, false);
         return;

@@ -255,8 +255,10 @@ static bool take_register(struct pipeline *p, struct request *r)
     switch (auth.verdict) {
     case AUTH_CHALLENGE:
         if (shed_challenge(p, r, auth.reason)) {
+            bool known =
+                key.n && store_user_find(p->reader, domain->name, key, &auth.user) == STORE_OK;
             answer_unavailable(p, r);
-            report_register(p, r, 503, REASON_OVERLOADED, auth.known, NULL);
+            report_register(p, r, 503, REASON_OVERLOADED, known, NULL);
             return false;
         }
         answer_challenge(p, r, domain, auth.stale);

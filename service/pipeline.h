@@ -147,7 +147,7 @@ struct auth_outcome {
     enum auth_verdict verdict;
     enum reason reason;
     bool stale;
-    bool known;       // the To user exists
+    bool known;       // the To user exists; not looked up for a request without credentials
     struct user user; // where GOOD; of the snapshot
     int64_t nonce_time_ms;
 };
