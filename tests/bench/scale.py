@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from measure import Phones, alternate, fill_tables, load, median, ratio
+from measure import Phones, alternate, fill_tables, load, ratio
 from servers import Kamailio, Rollcall
 
 REFRESH = ["--mode", "refresh", "--window", "256"]
@@ -103,8 +103,23 @@ def chosen_steps(options):
     return [users for users in (10000, 100000, 1000000, 10000000) if users < largest] + [largest]
 
 
-def one_step(options, figures, users, largest):
-    """A store with so many bindings: memory and runs; at the largest the rest of what is asked of it."""
+class Least:
+    """The smallest step, which stays and is measured in turn with each of the others."""
+
+    def __init__(self, options, users):
+        self.users = users
+        self.server = Rollcall(options, name="store-scale-least", users=users)
+        self.phones = Phones(options, self.server, WARM, "%d users" % users, users)
+        fill_tables(self.server, self.phones)
+        self.memory = self.server.status("RssAnon")
+
+    def stop(self):
+        self.phones.stop()
+        self.server.stop()
+
+
+def one_step(options, figures, users, largest, least):
+    """A store with so many bindings: memory, and runs beside the least; at the largest the rest of what is asked of it."""
     server, phones = Rollcall(options, name="store-scale", users=0), None
     try:
         held = server.status("RssAnon")
@@ -116,34 +131,41 @@ def one_step(options, figures, users, largest):
         phones = Phones(options, server, WARM, "%d users" % users, users)
         fill_tables(server, phones)
         memory = server.status("RssAnon")
-        runs = [phones.measure() for _ in range(options.repeats)]
+        runs, beside = alternate(options, phones, least.phones)
         phones.stop()
         if largest:
             pages(options, server, figures)
             server = restart(options, server, figures, "%d bindings" % users)
-        return memory, runs
+        return memory, runs, beside
     finally:
         server.stop()
 
 
 def scale(options, figures):
     """The same refresh with more and more users; memory by the slope, import, restart."""
-    costs, memory = {}, {}
+    ratios, memory, all_runs = {}, {}, {}
     steps = chosen_steps(options)
-    for users in steps:
-        say("scale: %d users" % users)
-        memory[users], costs[users] = one_step(options, figures, users, users == steps[-1])
-    conclude(figures, costs, memory)
-    return {str(users): runs for users, runs in costs.items()}
+    say("scale: %d users" % steps[0])
+    least = Least(options, steps[0])
+    try:
+        memory[least.users] = least.memory
+        for users in steps[1:] or steps:
+            say("scale: %d users" % users)
+            memory[users], runs, beside = one_step(options, figures, users, users == steps[-1], least)
+            ratios[users] = ratio(runs, beside)
+            all_runs[str(users)] = {"runs": runs, "beside": beside}
+    finally:
+        least.stop()
+    conclude(figures, least.users, ratios, memory)
+    return all_runs
 
 
-def conclude(figures, costs, memory):
-    least, most = min(costs), max(costs)
+def conclude(figures, least, ratios, memory):
+    most = max(memory)
     for quantity, users in (("CPU a refresh at 1,000,000 users / at 10,000", min(most, 1000000)),
                             ("CPU a refresh at 10,000,000 users / at 10,000", most if most > 1000000 else least)):
-        if users in costs and users > least:
-            figures.add(quantity, median(costs[users], "server_cpu_us") / median(costs[least], "server_cpu_us"),
-                        "%d / %d" % (users, least))
+        if users in ratios and users > least:
+            figures.add(quantity, ratios[users], "%d / %d" % (users, least))
     if most > least:
         low = 100000 if 100000 in memory and most > 100000 else least
         figures.add("private memory a binding", (memory[most] - memory[low]) / (most - low), "%d to %d" % (low, most))
