@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE ((size_t)2 << 20)
 
@@ -36,5 +37,10 @@ void pages_free(void *p, size_t bytes)
 
 void pages_drop(void *p, size_t bytes)
 {
-    madvise(p, bytes, MADV_DONTNEED);
+    // The kernel would round the end up, and take what others have there
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)p + page - 1) & ~(uintptr_t)(page - 1);
+    uintptr_t end = ((uintptr_t)p + bytes) & ~(uintptr_t)(page - 1);
+    if (begin < end)
+        madvise((char *)p + (begin - (uintptr_t)p), end - begin, MADV_DONTNEED);
 }

@@ -11,5 +11,5 @@
 void *pages_alloc(size_t bytes);
 // `bytes` as they were asked for; NULL is let pass.
 void pages_free(void *p, size_t bytes);
-// Gives the memory of a part back, which nobody reads any more; whole pages.
+// Gives the memory of a part back, which nobody reads any more: of the pages that it has alone.
 void pages_drop(void *p, size_t bytes);

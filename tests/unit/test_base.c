@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/pages.h"
 #include "base/reason.h"
 
 static void a_log_that_nobody_reads_blocks_nobody(void **state)
@@ -282,6 +283,28 @@ static void every_table_has_words_for_each_row(void **state)
     assert_true(print_size > 1000);
 }
 
+// A kernel may have pages of 64 KiB: then parts of several owners share one.
+static void what_shares_a_page_with_a_part_that_is_given_back_stays(void **state)
+{
+    (void)state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = 4 * page;
+    char *p = pages_alloc(size);
+    assert_non_null(p);
+    memset(p, 1, size);
+    pages_drop(p, page + 100);
+    assert_int_equal(p[0], 0);
+    assert_int_equal(p[page + 100], 1);
+    pages_drop(p + page + 100, 2 * page);
+    assert_int_equal(p[page + 99], 1);
+    assert_int_equal(p[2 * page], 0);
+    assert_int_equal(p[3 * page + 100], 1);
+    memset(p, 1, size);
+    pages_drop(p + 1, page);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(p[i], 1);
+    pages_free(p, size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(networks_contain_what_they_should),
         cmocka_unit_test(a_log_line_is_one_line_whatever_is_in_it),
         cmocka_unit_test(a_gate_lets_a_burst_a_second_through_and_counts_the_rest),
+        cmocka_unit_test(what_shares_a_page_with_a_part_that_is_given_back_stays),
         cmocka_unit_test(every_table_has_words_for_each_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
