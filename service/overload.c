@@ -27,7 +27,8 @@ static void shed_more(struct overload *o, int64_t more)
 static void step(struct overload *o, int64_t now_ms, int64_t steps)
 {
     int64_t age = at_most(o->worst.queue_ms, AGE_MOST_MS);
-    bool blind = o->worst.lost || o->worst.store_ms > OVERLOAD_STORE_MS;
+    bool idle = o->worst.idle_ms * OVERLOAD_IDLE_PART > now_ms - o->step_ms;
+    bool blind = (o->worst.lost && !idle) || o->worst.store_ms > OVERLOAD_STORE_MS;
     if (!blind && age <= OVERLOAD_TARGET_MS)
         o->signs_ms = 0;
     else if (!o->signs_ms)
@@ -50,6 +51,7 @@ void overload_update(struct overload *o, const struct overload_signs *signs, int
 {
     struct overload_signs *worst = &o->worst;
     int64_t steps = (now_ms - o->step_ms) / OVERLOAD_STEP_MS;
+    worst->idle_ms += signs->idle_ms; // until now; what else was seen came before it
     if (steps > 0)
         step(o, now_ms, steps);
     if (signs->queue_ms > worst->queue_ms)

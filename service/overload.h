@@ -23,6 +23,10 @@
 #define OVERLOAD_STALE_MS 1500
 // Too much is also a request that waits this long for the store, or a drop by the kernel.
 #define OVERLOAD_STORE_MS 750
+// Who sleeps for more than a fourth of the time is not overloaded, whatever the kernel drops: it
+// also counts datagrams with a wrong checksum and those of a burst, and a few of these would have
+// phones refused.
+#define OVERLOAD_IDLE_PART 4
 // What begins it has to last this long: a pause of the machine is none.
 #define OVERLOAD_AFTER_MS 100
 // The share is changed once in that time ...
@@ -53,6 +57,7 @@ struct overload_signs {
     int64_t queue_ms; // age of the oldest datagram when it was read
     int64_t store_ms; // age of the oldest request that waits for the store
     uint32_t lost;    // datagrams that the kernel dropped
+    int64_t idle_ms;  // for how long the reader slept, with nothing to do
 };
 
 struct overload {

@@ -183,8 +183,10 @@ static void *run(void *arg)
     int64_t stop_by_ms = 0;
     int sleep_ms = 0;
     for (;;) {
+        int64_t asleep_ms = clock_now_ms();
         int n = epoll_wait(w->epoll_fd, events, EVENTS_AT_ONCE, sleep_ms);
         p->now_ms = clock_now_ms();
+        p->signs.idle_ms += p->now_ms - asleep_ms;
         if (!stop_by_ms && atomic_load(&w->stop)) {
             stop_reading(w);
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
