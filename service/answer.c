@@ -173,7 +173,7 @@ void answer_overloaded(struct pipeline *p, struct request *r, uint64_t hash)
 }
 
 void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
-                      bool stale)
+                      bool stale, bool keep)
 {
     struct buf b = begin(p, r, 401, NULL);
     size_t n = domain->n_algorithms ? domain->n_algorithms : p->settings->n_algorithms;
@@ -185,8 +185,7 @@ void answer_challenge(struct pipeline *p, struct request *r, const struct domain
         digest_challenge(&b, domain->realm, slice_of(nonce, sizeof nonce), algorithms[i], stale);
         BUF_LIT(&b, "\r\n");
     }
-    // One that is sent again gets another nonce, which is as good (RFC 3261 section 8.2.7)
-    send(p, r, 401, &b, !p->overload.shed);
+    send(p, r, 401, &b, keep);
 }
 
 void answer_trying(struct pipeline *p, struct request *r)

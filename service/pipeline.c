@@ -225,15 +225,23 @@ static void find_origin(struct pipeline *p, struct request *r)
 }
 
 // Failures count towards a ban. A challenge is none, nor are right credentials with a nonce that
-// has expired or was used: stacks that never raise nc would have their whole site banned.
+// has expired or was used: stacks that never raise nc would have their whole site banned. In a
+// storm of all challenges only those to failures are kept: one that is sent again is not another
+// one.
+static bool is_failure(const struct auth_outcome *auth)
+{
+    return auth->verdict != AUTH_GOOD && auth->verdict != AUTH_UNAVAILABLE &&
+           auth->reason != REASON_CHALLENGED && auth->reason != REASON_STALE_NONCE &&
+           auth->reason != REASON_REPLAYED_NONCE;
+}
+
 static void judge(struct pipeline *p, struct request *r, const struct auth_outcome *auth)
 {
     if (auth->verdict == AUTH_GOOD) {
         if (abuse_succeeded(p->abuse, p->settings, &r->origin, r->op.domain, r->op.username,
                             p->now_ms))
             report_success_after_failures(p, r);
-    } else if (auth->verdict != AUTH_UNAVAILABLE && auth->reason != REASON_CHALLENGED &&
-               auth->reason != REASON_STALE_NONCE && auth->reason != REASON_REPLAYED_NONCE) {
+    } else if (is_failure(auth)) {
         abuse_failed(p->abuse, p->settings, &r->origin, r->proven, r->op.domain, r->op.username,
                      auth->reason, p->now_ms);
     }
@@ -261,7 +269,7 @@ static bool take_register(struct pipeline *p, struct request *r)
             report_register(p, r, 503, REASON_OVERLOADED, known, NULL);
             return false;
         }
-        answer_challenge(p, r, domain, auth.stale);
+        answer_challenge(p, r, domain, auth.stale, !p->overload.shed || is_failure(&auth));
         report_register(p, r, 401, auth.reason, auth.known, NULL);
         return false;
     case AUTH_FORBIDDEN:
@@ -346,7 +354,7 @@ static void complete(struct pipeline *p, struct request *r)
     case STORE_CONFLICT: {
         // The user was changed between the check of the credentials and the write: asked again
         struct domain gone = {.realm = r->realm};
-        answer_challenge(p, r, &gone, false);
+        answer_challenge(p, r, &gone, false, true);
         report_register(p, r, 401, REASON_CHALLENGED, true, NULL);
         break;
     }

@@ -132,8 +132,10 @@ void answer_unsupported(struct pipeline *p, struct request *r);
 void answer_unavailable(struct pipeline *p, struct request *r);
 // The same without a transaction: a retransmission is told again, in the same words if `hash` is.
 void answer_overloaded(struct pipeline *p, struct request *r, uint64_t hash);
+// keep: a retransmission gets the same challenge, else another that is as good (RFC 3261 section
+// 8.2.7), after the same work.
 void answer_challenge(struct pipeline *p, struct request *r, const struct domain *domain,
-                      bool stale);
+                      bool stale, bool keep);
 // Does a 200 hold these bindings, whatever the request repeats in it? Any thread.
 bool answer_holds(const struct binding_set *bindings);
 void answer_registered(struct pipeline *p, struct request *r);

@@ -3,7 +3,10 @@
 older), however quick the machine is."""
 import contextlib
 import itertools
+import socket
+import struct
 import threading
+import time
 
 import pytest
 
@@ -127,3 +130,34 @@ def test_what_waited_longer_than_a_phone_does_is_dropped_and_its_repeat_served(o
     until(lambda: metric(overloaded, dropped) > before + 20, "drops")
     overloaded.disk[faults.QUEUE_AGE] = TOO_OLD_MS
     assert overloaded.phone.register().status == 200
+
+
+def test_a_failure_sent_again_is_the_same_and_counts_once(overloaded, phones):
+    wrong = metric(overloaded, 'rollcall_register_total{outcome="wrong_password",transport="udp"}')
+    phone = phones(overloaded, password="other")
+    phone.challenge = overloaded.phone.challenge
+    first = phone.send(headers=["Authorization: " + phone.authorization()])
+    second = phone.wire.exchange(phone.sent)
+    assert first.status == 401
+    assert second.get("WWW-Authenticate") == first.get("WWW-Authenticate")
+    assert metric(overloaded, 'rollcall_register_total{outcome="wrong_password",transport="udp"}') == wrong + 1
+
+
+def test_datagrams_with_a_wrong_checksum_are_no_overload(rollcall, phones):
+    """The kernel counts them among those that it drops."""
+    try:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    except PermissionError:
+        pytest.skip("no raw sockets for this user")
+    wire = Wire(rollcall.udp)
+    # Shorter ones are dropped before it is known whose they are
+    broken = struct.pack("!HHHH", wire.local[1], rollcall.udp[1], 208, 0xdead) + bytes(200)
+    with raw:
+        for _ in range(600):
+            raw.sendto(broken, rollcall.udp)
+            wire.send("\r\n\r\n")
+            time.sleep(0.004)
+    wire.close()
+    assert metric(rollcall, "rollcall_sip_receive_overflow_total") > 100
+    assert not rollcall.events("overloaded")
+    assert phones(rollcall).register().status == 200
