@@ -5,8 +5,9 @@
 // failures of known AoRs, and everything for AoRs that do not exist. So a flood of made-up names
 // pushes out made-up names only, and the refreshes of a million phones do not push out the one
 // failure somebody looks for. Within a ring one AoR has a share of its own, so that one name under
-// attack leaves the others alone. A ring forgets what was longest not seen: an attempt equal to one
-// that is kept takes its place with the count raised, at the new end.
+// attack leaves the others alone. A ring forgets what was longest not seen, nearly: an attempt
+// equal to one that is kept takes its place with the count raised, and is spared when its turn
+// comes.
 //
 // Two indexes, both keyed hashes with chains that have the newest in front: by AoR, and by domain
 // for the AoRs that do not exist. Text lies in chained cells, because names are short and may be

@@ -59,7 +59,7 @@ static int get(struct check *c, MDB_dbi dbi, struct slice key, struct slice *out
 
 static void check_record(struct check *c, struct slice k, struct slice v)
 {
-    struct aor_record r, old;
+    struct aor_record r;
     unsigned n;
     int64_t next_expiry_ms;
     uint64_t seq, was = 0;
@@ -76,8 +76,7 @@ static void check_record(struct check *c, struct slice k, struct slice v)
     for (unsigned i = 0; i < candidates && !was; i++) {
         struct slice bytes;
         const struct slice key = slice_of((const char *)&found[i].seq, 8);
-        if (get(c, c->s->bindings, key, &bytes) == 0 && codec_peek_aor(bytes, &old) &&
-            slice_eq(old.domain, r.domain) && slice_eq(old.key, r.key))
+        if (get(c, c->s->bindings, key, &bytes) == 0 && codec_is_aor(bytes, r.domain, r.key))
             was = found[i].seq;
     }
     if (!was && !map_reserve(c->seen, hash)) {

@@ -54,10 +54,8 @@ static struct slice record_at(struct scan *c, uint64_t seq)
 static struct map_entry *older_entry(struct scan *c, const struct scanned *r)
 {
     struct map_entry *e = NULL;
-    struct aor_record old;
     while ((e = map_next(c->s->map, r->entry.hash, e)))
-        if (codec_peek_aor(record_at(c, e->seq), &old) && slice_eq(old.key, r->key) &&
-            slice_eq(old.domain, r->domain))
+        if (codec_is_aor(record_at(c, e->seq), r->domain, r->key))
             return e;
     return NULL;
 }
