@@ -8,7 +8,6 @@ import pathlib
 import re
 import signal
 import subprocess
-import threading
 import time
 
 import contract
@@ -102,8 +101,7 @@ class Rollcall:
             path = self.folder / "rollcall.yaml"
             path.write_text(config)
             self.arguments = ["--config", str(path)]
-        self.token, self.process, self.log, self.api = token, None, [], None
-        self._reader = None
+        self.token, self.process, self.api = token, None, None
 
     # -- the process
 
@@ -112,28 +110,19 @@ class Rollcall:
         return dict(keep, **{k: v for k, v in self.env.items() if v is not None})
 
     def start(self, ready=True):
-        self.log = []
-        self.process = subprocess.Popen([BINARY, "serve"] + self.arguments, env=self.environment(),
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, text=True, errors="replace",
-                                        cwd=self.folder)
-        self._reader = threading.Thread(target=self._read, args=(self.process.stderr, self.log))
-        self._reader.start()
+        with open(self.folder / "log", "wb") as log:
+            self.process = subprocess.Popen([BINARY, "serve"] + self.arguments, env=self.environment(),
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=log, cwd=self.folder)
         if ready:
             self.wait_ready()
         return self
-
-    @staticmethod
-    def _read(stream, log):
-        for line in stream:
-            log.append(line.rstrip("\n"))
-        stream.close()
 
     def wait_ready(self):
         until(lambda: self.alive() and self.listeners("http"), "the API's listener")
         self.api = Api(self.http, self.token)
         until(lambda: self.alive() and self.api.get("/readyz").status == 200, "readiness")
-        until(lambda: self.events("ready"), "its log to be read up to here")
+        until(lambda: self.events("ready"), "its word of it")
         return self
 
     def alive(self):
@@ -144,9 +133,7 @@ class Rollcall:
 
     def wait(self, patience=PATIENCE):
         """Waits for the end; the exit code."""
-        code = self.process.wait(patience)
-        self._reader.join(patience)
-        return code
+        return self.process.wait(patience)
 
     def terminate(self):
         """SIGTERM, and what must hold of every good end."""
@@ -180,12 +167,17 @@ class Rollcall:
     # -- what its log says
 
     def text(self):
-        return "\n".join(self.log)
+        """A file, no pipe: what was written before something that a test has seen needs no waiting for."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    @property
+    def log(self):
+        return self.text().split("\n")[:-1]
 
     def events(self, event):
         """The lines of one event, each as its fields."""
         found = []
-        for line in list(self.log):
+        for line in self.log:
             fields = dict((k, v.strip('"')) for k, v in re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
             if fields.get("event") == event:
                 found.append(fields)
