@@ -33,9 +33,7 @@ struct options {
 
 struct phone {
     int64_t intended_ns; // when its present registration should have begun
-    int64_t sent_ns;     // its newest request
     uint32_t cseq, nc;
-    uint32_t place; // in the list of those in flight
     uint16_t nonce_length;
     uint8_t tries;           // transmissions of the newest request
     uint8_t challenges_left; // more than that are a failure
@@ -64,6 +62,18 @@ struct answer {
 };
 // Reads a response (or an echoed request: status 0); false for what is none of ours.
 bool message_answer(const char *p, size_t n, struct answer *out);
+
+// --- load_timers.c
+
+struct timers;
+// One for each of so many phones, none of which waits; NULL without memory.
+struct timers *timers_new(unsigned phones, int64_t now_ns);
+void timers_free(struct timers *t);
+// Waits until then, to a twentieth of a second, and for a minute at most; in place of what it was.
+void timers_set(struct timers *t, unsigned phone, int64_t due_ns);
+void timers_clear(struct timers *t, unsigned phone);
+// Takes one whose time has come; false when there is none.
+bool timers_due(struct timers *t, int64_t now_ns, unsigned *phone);
 
 // --- load_net.c
 

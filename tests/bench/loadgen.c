@@ -12,13 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND     INT64_C(1000000000)
-#define T1         (SECOND / 2)
-#define TRIES_MAX  7
-#define SWEEP      (SECOND / 20)
-#define STEP_BITS  6
-#define HISTOGRAM  (64 << STEP_BITS)
-#define FLIGHT_MAX 65536 // when paced
+#define SECOND    INT64_C(1000000000)
+#define T1        (SECOND / 2)
+#define TRIES_MAX 7
+#define SWEEP     (SECOND / 20)
+#define STEP_BITS 6
+#define HISTOGRAM (64 << STEP_BITS)
 // Stands for what a server would have given: an echo gives none.
 #define ECHO_NONCE "0123456789abcdef0123456789abcdef"
 
@@ -35,10 +34,10 @@ struct load {
     struct net *net;
     struct message_maker *maker;
     struct phone *phones;
-    uint32_t *flight; // indices of the busy phones
+    struct timers *timers; // of the busy phones
     unsigned n_flight, next, stride;
     uint64_t random;
-    int64_t now, next_sweep;
+    int64_t now;
     bool measuring;
     struct tally tally;
 };
@@ -83,6 +82,14 @@ static double quantile_ms(const struct load *l, double q)
 
 // --- one phone
 
+static void await(struct load *l, unsigned index)
+{
+    struct phone *p = &l->phones[index];
+    bool stream = strcmp(l->options.transport, "tcp") == 0;
+    int64_t wait = stream ? 32 * SECOND : T1 << (p->tries < 4 ? p->tries - 1 : 3);
+    timers_set(l->timers, index, l->now + wait);
+}
+
 static void transmit(struct load *l, unsigned index)
 {
     struct phone *p = &l->phones[index];
@@ -91,8 +98,8 @@ static void transmit(struct load *l, unsigned index)
     size_t n = message_register(l->maker, p, index + l->options.first_user, credentials, leave,
                                 net_room(l->net));
     p->authorized = credentials;
-    p->sent_ns = l->now;
     p->tries = 1;
+    await(l, index);
     net_send(l->net, index, n);
 }
 
@@ -106,8 +113,8 @@ static void retransmit(struct load *l, unsigned index)
         p->nc--;
     size_t n = message_register(l->maker, p, index + l->options.first_user, p->authorized, leave,
                                 net_room(l->net));
-    p->sent_ns = l->now;
     p->tries++;
+    await(l, index);
     net_send(l->net, index, n);
     l->tally.retransmissions += l->measuring;
 }
@@ -118,8 +125,7 @@ static void begin(struct load *l, unsigned index, int64_t intended_ns)
     l->tally.begun += l->measuring;
     p->busy = true;
     p->intended_ns = intended_ns;
-    p->place = l->n_flight;
-    l->flight[l->n_flight++] = index;
+    l->n_flight++;
     if (l->options.mode == MODE_CHALLENGE)
         p->nonce_length = 0;
     transmit(l, index);
@@ -133,9 +139,8 @@ static void finish(struct load *l, unsigned index, bool good)
         observe(l, l->now - p->intended_ns);
     }
     p->busy = false;
-    uint32_t last = l->flight[--l->n_flight];
-    l->flight[p->place] = last;
-    l->phones[last].place = p->place;
+    timers_clear(l->timers, index);
+    l->n_flight--;
 }
 
 static void take(void *arg, const char *bytes, size_t n)
@@ -180,23 +185,16 @@ static void take(void *arg, const char *bytes, size_t n)
 
 static void sweep(struct load *l)
 {
-    if (l->now < l->next_sweep)
-        return;
-    l->next_sweep = l->now + SWEEP;
     bool stream = strcmp(l->options.transport, "tcp") == 0;
-    for (unsigned i = 0; i < l->n_flight;) {
-        unsigned index = l->flight[i];
+    unsigned index;
+    while (timers_due(l->timers, l->now, &index)) {
         struct phone *p = &l->phones[index];
-        int64_t wait = stream ? 32 * SECOND : T1 << (p->tries < 4 ? p->tries - 1 : 3);
-        if (l->now - p->sent_ns < wait) {
-            i++;
-        } else if (stream || p->tries >= TRIES_MAX) {
+        if (stream || p->tries >= TRIES_MAX) {
             l->tally.timeouts += l->measuring;
             p->nonce_length = 0;
-            finish(l, index, false); // another one takes its place in the list
+            finish(l, index, false);
         } else {
             retransmit(l, index);
-            i++;
         }
     }
 }
@@ -281,7 +279,7 @@ static void open_loop(struct load *l, int64_t start, int64_t end)
     l->now = start;
     while (l->now < end) {
         int64_t due = start + (int64_t)((double)begun * interval);
-        while (due <= l->now && l->n_flight < l->options.users && l->n_flight < FLIGHT_MAX) {
+        while (due <= l->now && l->n_flight < l->options.users) {
             begin(l, idle_phone(l, l->options.shuffle), due);
             due = start + (int64_t)((double)++begun * interval);
         }
@@ -570,8 +568,8 @@ int main(int argc, char **argv)
     l.maker = message_maker_new(&l.options);
     l.net = net_open(&l.options);
     l.phones = calloc(l.options.users, sizeof *l.phones);
-    l.flight = calloc(l.options.users, sizeof *l.flight);
-    if (!l.maker || !l.net || !l.phones || !l.flight)
+    l.timers = timers_new(l.options.users, now_ns());
+    if (!l.maker || !l.net || !l.phones || !l.timers)
         goto out;
     for (unsigned i = 0; i < l.options.users; i++) {
         message_ha1(l.maker, i + l.options.first_user, l.phones[i].ha1);
@@ -589,7 +587,7 @@ int main(int argc, char **argv)
         code = l.tally.completed ? 0 : 1;
     }
 out:
-    free(l.flight);
+    timers_free(l.timers);
     free(l.phones);
     net_close(l.net);
     message_maker_free(l.maker);
