@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import threading
@@ -100,6 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=20000)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--times", type=float, default=2.2, help="of the capacity, offered")
     parser.add_argument("--modes", default="refresh,challenge")
     parser.add_argument("--share", type=float, default=1, help="of its CPU that the server may have")
@@ -114,8 +116,12 @@ def main():
     try:
         with cpu_share(server.process.pid, options.share) if options.share < 1 else contextlib.nullcontext():
             for mode in options.modes.split(","):
-                rows.append(measure(options, server, mode))
-                show(rows[-1])
+                runs = [measure(options, server, mode) for _ in range(options.repeats)]
+                for row in runs:
+                    show(row)
+                print("%-9s goodput, median of %d: %.0f %%" % (
+                    mode, len(runs), 100 * statistics.median(row["share"] for row in runs)), flush=True)
+                rows += runs
     finally:
         server.stop()
     with open(options.json, "w") as out:
