@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/overload.h"
 
-// What a millisecond above the target, and one more than in the last step, take away in a step of
-// what is served: RFC 8033's alpha and beta at half of the load, twice.
-#define ALPHA (OVERLOAD_ALL / 4 / 1000)
-#define BETA  (OVERLOAD_ALL * 5 / 2 / 1000)
+// What a millisecond above the target, and one more than in the last step, add to the share in a
+// step: RFC 8033's alpha and beta.
+#define ALPHA (OVERLOAD_ALL / 8 / 1000)
+#define BETA  (OVERLOAD_ALL * 5 / 4 / 1000)
 // What a step adds in which there was a sign that has no age: the share then goes up and down by
 // this much around the right one.
-#define BLIND (OVERLOAD_ALL / 32)
-// What a step gives back in which the reader had time to sleep.
-#define IDLE (OVERLOAD_ALL / 16)
-// Over so many steps the share is smoothed, before the kernel is told.
-#define MEAN_STEPS 8
+#define BLIND (OVERLOAD_ALL / 64)
 // Ages above are no more: a share goes from nothing to all in a second at the least.
 #define AGE_MOST_MS 500
 // Steps that are made up for after a pause: enough to come from the most to nothing.
@@ -22,13 +18,10 @@ static int64_t at_most(int64_t a, int64_t most)
     return a < most ? a : most;
 }
 
-// In parts of what is still served: what a step does is the same whether twice or twenty times the
-// capacity comes.
 static void shed_more(struct overload *o, int64_t more)
 {
-    int64_t served = OVERLOAD_ALL - o->shed;
-    served -= served * more / OVERLOAD_ALL;
-    o->shed = (int32_t)at_most(OVERLOAD_ALL - at_most(served, OVERLOAD_ALL), OVERLOAD_SHED_MOST);
+    int64_t shed = o->shed + more;
+    o->shed = (int32_t)(shed < 0 ? 0 : at_most(shed, OVERLOAD_SHED_MOST));
 }
 
 static void step(struct overload *o, int64_t now_ms, int64_t steps)
@@ -43,36 +36,15 @@ static void step(struct overload *o, int64_t now_ms, int64_t steps)
     // Once a share is shed there is no doubt to be waited out
     if (o->shed || (o->signs_ms && now_ms - o->signs_ms >= OVERLOAD_AFTER_MS)) {
         int64_t more = ALPHA * (age - OVERLOAD_TARGET_MS) + BETA * (age - o->queue_ms);
-        if (blind)
-            more = more < BLIND ? BLIND : more;
-        else if (idle && age <= OVERLOAD_TARGET_MS)
-            more = more > -IDLE ? -IDLE : more;
-        shed_more(o, more);
+        shed_more(o, blind && more < BLIND ? BLIND : more);
     }
-    o->mean += (o->shed - o->mean) / MEAN_STEPS;
     o->queue_ms = age;
     // In the others nothing was seen
-    for (int64_t i = at_most(steps, STEPS_AT_ONCE); i > 1; i--)
-        shed_more(o, idle ? -IDLE : -ALPHA * OVERLOAD_TARGET_MS);
+    if (steps > 1)
+        shed_more(o, -ALPHA * OVERLOAD_TARGET_MS * at_most(steps - 1, STEPS_AT_ONCE));
     o->answers = (uint32_t)at_most(o->answers + OVERLOAD_ANSWERS_A_STEP, OVERLOAD_ANSWERS_MOST);
     o->worst = (struct overload_signs){0};
     o->step_ms = now_ms;
-}
-
-// What the kernel drops follows the share slowly; what is refused of the rest makes up for it at
-// once.
-static void step_unread(struct overload *o, int64_t now_ms)
-{
-    bool too_many =
-        o->refused > OVERLOAD_REFUSALS_LEAST && o->refused > o->taken / OVERLOAD_TAKEN_EACH;
-    if (o->unread || too_many) {
-        int64_t served = OVERLOAD_ALL - o->mean;
-        int64_t read = served * OVERLOAD_ALL / (OVERLOAD_ALL - OVERLOAD_READ_REFUSED);
-        o->unread =
-            (int32_t)at_most(OVERLOAD_ALL - at_most(read, OVERLOAD_ALL), OVERLOAD_UNREAD_MOST);
-    }
-    o->taken = o->refused = 0;
-    o->unread_ms = now_ms;
 }
 
 void overload_update(struct overload *o, const struct overload_signs *signs, int64_t now_ms)
@@ -94,23 +66,15 @@ void overload_update(struct overload *o, const struct overload_signs *signs, int
     if (o->shedding_ms && now_ms - o->shedding_ms >= OVERLOAD_SAY_MS)
         o->until_ms = now_ms + OVERLOAD_HOLD_MS;
     o->overloaded = now_ms < o->until_ms;
-    // Too much is dropped already: nobody can be served in their place
-    bool in_excess = o->unread > o->shed;
-    if (now_ms - o->unread_ms >= OVERLOAD_UNREAD_STEP_MS / (in_excess ? 4 : 1))
-        step_unread(o, now_ms);
-    int64_t read = OVERLOAD_ALL - o->unread, served = OVERLOAD_ALL - o->shed;
-    o->refuse = (int32_t)(OVERLOAD_ALL - at_most(served * OVERLOAD_ALL / read, OVERLOAD_ALL));
 }
 
 void overload_taken(struct overload *o)
 {
-    o->taken++;
     o->answers = (uint32_t)at_most(o->answers + OVERLOAD_ANSWERS_EACH, OVERLOAD_ANSWERS_MOST);
 }
 
-bool overload_refused(struct overload *o)
+bool overload_may_answer(struct overload *o)
 {
-    o->refused++;
     if (!o->answers)
         return false;
     o->answers--;

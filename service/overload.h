@@ -8,9 +8,6 @@
 // so that this stays near a target: the server is never idle, and what it takes is served while the
 // phone still waits for it.
 //
-// A refusal costs a fifth of a registration. Where too much would go into refusals, most of the
-// share is for the kernel to drop unread.
-//
 // Pure: time and signs are arguments, all memory is the struct, zeroed at the start.
 #pragma once
 
@@ -51,15 +48,6 @@
 #define OVERLOAD_ANSWERS_EACH   2
 #define OVERLOAD_ANSWERS_A_STEP 32
 #define OVERLOAD_ANSWERS_MOST   2048
-// What is dropped unread is changed once in that time. It begins where refusals over UDP were so
-// many in it, and more than one for so many messages that were taken.
-#define OVERLOAD_UNREAD_STEP_MS 200
-#define OVERLOAD_REFUSALS_LEAST 128
-#define OVERLOAD_TAKEN_EACH     3
-// So many of those that are read shall be refused, by which the share is felt; and some are read
-// however many there are.
-#define OVERLOAD_READ_REFUSED (OVERLOAD_ALL / 4)
-#define OVERLOAD_UNREAD_MOST  (OVERLOAD_ALL - OVERLOAD_ALL / 32)
 // Retry-After is spread over so many seconds; over more while a share is shed.
 #define OVERLOAD_SPREAD_S      20
 #define OVERLOAD_SPREAD_MOST_S 60
@@ -73,13 +61,8 @@ struct overload_signs {
 };
 
 struct overload {
-    int32_t shed;                // of OVERLOAD_ALL new challenges, so many are not served:
-    int32_t unread;              // so many shall not even be read,
-    int32_t refuse;              // so many of OVERLOAD_ALL that are read are refused
+    int32_t shed;                // of OVERLOAD_ALL new challenges, so many are refused
     uint32_t answers;            // refusals that may be said now
-    uint32_t taken, refused;     // since unread_ms; refused over UDP
-    int64_t unread_ms;           // when `unread` was changed
-    int32_t mean;                // of `shed` lately
     bool overloaded;             // as said to others
     int64_t queue_ms;            // the age in the last step
     int64_t step_ms;             // when this step began
@@ -96,7 +79,7 @@ void overload_update(struct overload *o, const struct overload_signs *signs, int
 // long as the share does not grow: who is served is served to the end.
 static inline bool overload_sheds(const struct overload *o, uint64_t hash)
 {
-    return (int32_t)(hash % OVERLOAD_ALL) < o->refuse;
+    return (int32_t)(hash % OVERLOAD_ALL) < o->shed;
 }
 
 // Over how many seconds those come back that are refused: the fewer are served, the longer.
@@ -108,5 +91,5 @@ static inline unsigned overload_spread_s(const struct overload *o)
 
 // A request was taken while a share is shed.
 void overload_taken(struct overload *o);
-// A new challenge over UDP is refused. May that be said? Counts it where it may.
-bool overload_refused(struct overload *o);
+// May a refusal be said, over UDP? Counts it where it may.
+bool overload_may_answer(struct overload *o);

@@ -5,7 +5,7 @@
 
 // The request line and the topmost Via: its branch tells requests apart, and a retransmission has
 // the same (RFC 3261 section 17.2.3).
-#define IDENTIFYING_BYTES 256
+#define IDENTIFYING_BYTES 192
 
 void pipeline_begin(struct pipeline *p)
 {
@@ -38,11 +38,13 @@ bool shed_take(struct pipeline *p, struct request *r)
     }
     uint64_t hash = identity(p, r);
     if (!overload_sheds(&p->overload, hash) || r->too_large || r->unframed ||
-        !sip_peek_unauthorized(r->bytes, &r->sip))
+        !sip_peek_unauthorized(r->bytes, &r->sip)) {
+        overload_taken(&p->overload);
         return false;
+    }
     metric_add(METRIC_REQUESTS, SIP_REGISTER, 1);
     // Nobody sends again on a stream, so there each is answered
-    if (r->flow.transport == TRANSPORT_UDP && !overload_refused(&p->overload)) {
+    if (r->flow.transport == TRANSPORT_UDP && !overload_may_answer(&p->overload)) {
         metric_add(METRIC_DROPPED, DROP_OVERLOAD, 1);
         return true;
     }

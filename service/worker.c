@@ -38,8 +38,6 @@ struct worker {
     struct sip_settings *_Atomic next_settings;
     _Atomic bool stop, overloaded;
     int64_t next_tick_ms, last_step_ms;
-    int32_t unread;     // what the kernel was told to drop, of OVERLOAD_ALL
-    bool unread_failed; // it does not take a filter
 };
 
 // ---- What the pipeline asks of the sockets ------------------------------------------------------
@@ -169,24 +167,6 @@ static int upkeep(struct worker *w)
     return sleep < 0 ? 0 : (int)sleep;
 }
 
-// What overload control wants dropped before it is read.
-static void leave_unread(struct worker *w)
-{
-    int32_t share = w->pipeline.overload.unread;
-    if (share == w->unread || w->unread_failed)
-        return;
-    for (size_t i = 0; i < WORKER_LISTENERS_MAX; i++) {
-        int rc = w->udp[i] ? udp_leave_unread(w->udp[i], (uint32_t)share) : 0;
-        if (rc < 0 && !w->unread_failed) {
-            w->unread_failed = true;
-            log_event(LOG_WARNING, "no_socket_filter",
-                      "the kernel takes no filter: under overload each refusal costs a read",
-                      {"error", slice_str(strerror(-rc))});
-        }
-    }
-    w->unread = share;
-}
-
 static void stop_reading(struct worker *w)
 {
     for (size_t i = 0; i < WORKER_LISTENERS_MAX; i++)
@@ -212,7 +192,6 @@ static void *run(void *arg)
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
         pipeline_begin(p);
-        leave_unread(w);
         atomic_store_explicit(&w->overloaded, p->overload.overloaded, memory_order_relaxed);
         for (int i = 0; i < n; i++)
             on_event(w, &events[i]);

@@ -2,7 +2,6 @@
 #include "service/net/udp.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,7 +11,6 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "service/net/socket.h"
-#include "service/net/udp_filter.h"
 
 // As much as the kernel allows is asked for; it gives what net.core.rmem_max says.
 #define RECEIVE_BUFFER (16 * 1024 * 1024)
@@ -24,8 +22,7 @@ struct udp_socket {
     int fd;
     uint16_t index;
     uint8_t family;
-    bool wildcard;    // the local address differs by datagram
-    bool some_unread; // the kernel drops what it was told to
+    bool wildcard; // the local address differs by datagram
     uint32_t overflow;
     struct address bound;
 };
@@ -113,13 +110,6 @@ const struct address *udp_bound(const struct udp_socket *s)
     return &s->bound;
 }
 
-int udp_leave_unread(struct udp_socket *s, uint32_t share)
-{
-    int rc = udp_filter_set(s->fd, share);
-    s->some_unread = share && rc == 0;
-    return rc;
-}
-
 struct udp_batch *udp_batch_open(struct request_pool *pool)
 {
     struct udp_batch *b = calloc(1, sizeof *b);
@@ -178,9 +168,7 @@ static void read_control(struct udp_socket *s, struct msghdr *m, struct flow *fl
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             uint32_t dropped;
             memcpy(&dropped, CMSG_DATA(c), sizeof dropped);
-            if (dropped != s->overflow && s->some_unread)
-                metric_add(METRIC_DROPPED, DROP_OVERLOAD, dropped - s->overflow);
-            else if (dropped != s->overflow)
+            if (dropped != s->overflow)
                 metric_add(METRIC_RX_OVERFLOW, 0, dropped - s->overflow);
             s->overflow = dropped;
         } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
@@ -224,22 +212,12 @@ static int64_t age_of(struct msghdr *m)
     return 0;
 }
 
-// The kernel counts as one what its buffer had no room for and what it was told to drop.
-static bool nearly_full(const struct udp_socket *s)
-{
-    uint32_t memory[SK_MEMINFO_VARS];
-    socklen_t size = sizeof memory;
-    return getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 &&
-           memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 4 * 3;
-}
-
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
                 void (*take)(void *arg, struct request *r), void *arg, struct overload_signs *signs)
 {
     unsigned ready = prepare(s, b);
     if (ready == 0)
         return drain(s, b);
-    bool full = s->some_unread && nearly_full(s);
     int n = recvmmsg(s->fd, b->in, ready, MSG_DONTWAIT, NULL);
     if (n <= 0)
         return 0;
@@ -263,7 +241,7 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
         else
             request_give(b->pool, r);
     }
-    signs->lost += s->some_unread ? full : s->overflow - lost;
+    signs->lost += s->overflow - lost;
     return n;
 }
 

@@ -4,7 +4,7 @@
 // while it is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail
 // with. Words 3 and 4 count what was held up, and what failed. Word 5 counts allocations, and the
 // one with the number in word 6 fails. Word 7: milliseconds that datagrams have waited before they
-// were read. Word 8: errno with which socket filters are refused.
+// were read.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -28,7 +28,6 @@ enum {
     ALLOCATIONS,
     FAIL_ALLOCATION,
     QUEUE_AGE,
-    FILTER_ERROR,
     WORDS
 };
 
@@ -104,13 +103,6 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
         }
     }
     return n;
-}
-
-int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
-{
-    if (level == SOL_SOCKET && name == SO_ATTACH_FILTER && fail_with(FILTER_ERROR))
-        return -1;
-    return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
 }
 
 // ---- Memory -----------------------------------------------------------------------------------
