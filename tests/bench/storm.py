@@ -116,9 +116,10 @@ def main():
     try:
         with cpu_share(server.process.pid, options.share) if options.share < 1 else contextlib.nullcontext():
             for mode in options.modes.split(","):
-                runs = [measure(options, server, mode) for _ in range(options.repeats)]
-                for row in runs:
-                    show(row)
+                runs = []
+                for _ in range(options.repeats):
+                    runs.append(measure(options, server, mode))
+                    show(runs[-1])
                 print("%-9s goodput, median of %d: %.0f %%" % (
                     mode, len(runs), 100 * statistics.median(row["share"] for row in runs)), flush=True)
                 rows += runs
