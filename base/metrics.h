@@ -97,7 +97,8 @@ enum histogram {
     X(BANNED, "banned")                                                                            \
     X(RATE, "rate")                                                                                \
     X(SEND_FAILED, "send_failed")                                                                  \
-    X(OVERLOAD, "overload")
+    X(OVERLOAD, "overload")                                                                        \
+    X(UNREAD, "unread")
 enum drop_cause {
 #define DROP_ENUM(id, name) DROP_##id,
     DROP_CAUSES(DROP_ENUM)

@@ -8,6 +8,9 @@
 // so that this stays near a target: the server is never idle, and what it takes is served while the
 // phone still waits for it.
 //
+// A refusal costs a fifth of a registration. Where too much would go into refusals, most of the
+// share is for the kernel to drop unread.
+//
 // Pure: time and signs are arguments, all memory is the struct, zeroed at the start.
 #pragma once
 
@@ -48,6 +51,18 @@
 #define OVERLOAD_ANSWERS_EACH   2
 #define OVERLOAD_ANSWERS_A_STEP 32
 #define OVERLOAD_ANSWERS_MOST   2048
+// What is dropped unread is looked at once in that time; four times as often while it is too much.
+// It begins where the reader is busy, more than so many over UDP are turned away in a second, and
+// more than one for so many messages that are taken. It ends with the share, or where it was not
+// half of that for a while.
+#define OVERLOAD_UNREAD_STEP_MS 200
+#define OVERLOAD_AWAY_A_SECOND  640
+#define OVERLOAD_TAKEN_EACH     3
+#define OVERLOAD_FEW_MS         1000
+// So many of those that are read shall be refused, by which the share is felt; and some are read
+// however many there are.
+#define OVERLOAD_READ_REFUSED (OVERLOAD_ALL / 4)
+#define OVERLOAD_UNREAD_MOST  (OVERLOAD_ALL - OVERLOAD_ALL / 32)
 // Retry-After is spread over so many seconds; over more while a share is shed.
 #define OVERLOAD_SPREAD_S      20
 #define OVERLOAD_SPREAD_MOST_S 60
@@ -56,13 +71,21 @@
 struct overload_signs {
     int64_t queue_ms; // age of the oldest datagram when it was read
     int64_t store_ms; // age of the oldest request that waits for the store
-    uint32_t lost;    // datagrams that the kernel dropped
+    uint32_t lost;    // datagrams that the kernel dropped for want of room
+    uint32_t unread;  // those that it was told to drop
     int64_t idle_ms;  // for how long the reader slept, with nothing to do
 };
 
 struct overload {
-    int32_t shed;                // of OVERLOAD_ALL new challenges, so many are refused
+    int32_t shed;                // of OVERLOAD_ALL new challenges, so many are not served:
+    int32_t unread;              // so many shall not even be read,
+    int32_t refuse;              // so many of OVERLOAD_ALL that are read then are refused
     uint32_t answers;            // refusals that may be said now
+    uint32_t taken, away;        // since unread_ms; refused or dropped over UDP
+    bool busy;                   // since unread_ms the reader had no time to sleep
+    int64_t unread_ms;           // when `unread` was looked at
+    int64_t few_ms;              // since when few were turned away; 0: many were
+    int32_t mean;                // of `shed` lately
     bool overloaded;             // as said to others
     int64_t queue_ms;            // the age in the last step
     int64_t step_ms;             // when this step began
@@ -76,10 +99,11 @@ struct overload {
 void overload_update(struct overload *o, const struct overload_signs *signs, int64_t now_ms);
 
 // Is the new challenge with this hash refused? The same for all retransmissions of a request, as
-// long as the share does not grow: who is served is served to the end.
-static inline bool overload_sheds(const struct overload *o, uint64_t hash)
+// long as the share does not grow: who is served is served to the end. `sifted`: it is one of those
+// of which the kernel drops `unread`.
+static inline bool overload_sheds(const struct overload *o, uint64_t hash, bool sifted)
 {
-    return (int32_t)(hash % OVERLOAD_ALL) < o->shed;
+    return (int32_t)(hash % OVERLOAD_ALL) < (sifted ? o->refuse : o->shed);
 }
 
 // Over how many seconds those come back that are refused: the fewer are served, the longer.
@@ -91,5 +115,7 @@ static inline unsigned overload_spread_s(const struct overload *o)
 
 // A request was taken while a share is shed.
 void overload_taken(struct overload *o);
-// May a refusal be said, over UDP? Counts it where it may.
-bool overload_may_answer(struct overload *o);
+// A message over UDP was read and is turned away.
+void overload_away(struct overload *o);
+// Likewise a new challenge. May that be said? Counts it where it may.
+bool overload_refused(struct overload *o);

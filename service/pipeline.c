@@ -490,6 +490,8 @@ void pipeline_take(struct pipeline *p, struct request *r)
         parsed = SIP_FAULTY;
     switch (parsed) {
     case SIP_PARSED:
+        if (p->overload.shed)
+            overload_taken(&p->overload);
         pending = take_request(p, r);
         break;
     case SIP_FAULTY:

@@ -162,7 +162,7 @@ void authenticate(struct pipeline *p, struct request *r, const struct domain *do
 // or is too old. It is then answered with 503, or dropped and counted.
 bool shed_take(struct pipeline *p, struct request *r);
 // After the parse: is this request, that would get a challenge for this reason, one of it?
-bool shed_challenge(const struct pipeline *p, const struct request *r, enum reason reason);
+bool shed_challenge(struct pipeline *p, const struct request *r, enum reason reason);
 
 // redirect.c
 void redirect(struct pipeline *p, struct request *r);

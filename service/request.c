@@ -23,7 +23,7 @@ struct request *request_take(struct request_pool *pool)
     struct request *r = pool->free;
     if (r) {
         pool->free = r->next_free;
-        r->too_large = r->unframed = false;
+        r->too_large = r->unframed = r->sifted = false;
         return r;
     }
     if (pool->made >= pool->limit)
@@ -39,7 +39,7 @@ struct request *request_take(struct request_pool *pool)
     r = &pool->slabs->requests[--pool->fresh];
     pool->made++;
     r->heap = NULL;
-    r->too_large = r->unframed = false;
+    r->too_large = r->unframed = r->sifted = false;
     arena_init(&r->arena, r->arena_bytes, sizeof r->arena_bytes, REQUEST_ARENA_LIMIT);
     return r;
 }

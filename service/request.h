@@ -48,6 +48,7 @@ struct request {
     bool trying_sent;
     bool too_large;      // more bytes than sip.max_message
     bool unframed;       // of a stream that cannot be cut into messages from here on: refused
+    bool sifted;         // by chance the socket's filter let it through (udp_filter.h)
     bool after_failures; // the AoR or source failed before (success_after_failures)
 
     _Alignas(16) char inline_bytes[REQUEST_INLINE_BYTES];

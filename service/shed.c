@@ -5,7 +5,7 @@
 
 // The request line and the topmost Via: its branch tells requests apart, and a retransmission has
 // the same (RFC 3261 section 17.2.3).
-#define IDENTIFYING_BYTES 192
+#define IDENTIFYING_BYTES 256
 
 void pipeline_begin(struct pipeline *p)
 {
@@ -24,27 +24,30 @@ static uint64_t identity(const struct pipeline *p, const struct request *r)
     return hash64(p->tag_key, slice_upto(r->bytes, IDENTIFYING_BYTES));
 }
 
-bool shed_challenge(const struct pipeline *p, const struct request *r, enum reason reason)
+bool shed_challenge(struct pipeline *p, const struct request *r, enum reason reason)
 {
-    return p->overload.shed && (reason == REASON_CHALLENGED || reason == REASON_STALE_NONCE) &&
-           overload_sheds(&p->overload, identity(p, r));
+    if (!p->overload.shed || (reason != REASON_CHALLENGED && reason != REASON_STALE_NONCE) ||
+        !overload_sheds(&p->overload, identity(p, r), r->sifted))
+        return false;
+    if (r->flow.transport == TRANSPORT_UDP)
+        overload_away(&p->overload);
+    return true;
 }
 
 bool shed_take(struct pipeline *p, struct request *r)
 {
     if (r->flow.transport == TRANSPORT_UDP && p->signs.queue_ms > OVERLOAD_STALE_MS) {
+        overload_away(&p->overload);
         metric_add(METRIC_DROPPED, DROP_OVERLOAD, 1);
         return true;
     }
     uint64_t hash = identity(p, r);
-    if (!overload_sheds(&p->overload, hash) || r->too_large || r->unframed ||
-        !sip_peek_unauthorized(r->bytes, &r->sip)) {
-        overload_taken(&p->overload);
+    if (!overload_sheds(&p->overload, hash, r->sifted) || r->too_large || r->unframed ||
+        !sip_peek_unauthorized(r->bytes, &r->sip))
         return false;
-    }
     metric_add(METRIC_REQUESTS, SIP_REGISTER, 1);
     // Nobody sends again on a stream, so there each is answered
-    if (r->flow.transport == TRANSPORT_UDP && !overload_may_answer(&p->overload)) {
+    if (r->flow.transport == TRANSPORT_UDP && !overload_refused(&p->overload)) {
         metric_add(METRIC_DROPPED, DROP_OVERLOAD, 1);
         return true;
     }

@@ -38,6 +38,8 @@ struct worker {
     struct sip_settings *_Atomic next_settings;
     _Atomic bool stop, overloaded;
     int64_t next_tick_ms, last_step_ms;
+    int32_t unread;   // what the kernel was told to drop, of OVERLOAD_ALL
+    bool unread_said; // that it takes no filter
 };
 
 // ---- What the pipeline asks of the sockets ------------------------------------------------------
@@ -167,6 +169,25 @@ static int upkeep(struct worker *w)
     return sleep < 0 ? 0 : (int)sleep;
 }
 
+// What overload control wants dropped before it is read. A socket that takes no filter has all of
+// it refused (service/shed.c), and is asked again with the next share.
+static void leave_unread(struct worker *w)
+{
+    int32_t share = w->pipeline.overload.unread;
+    if (share == w->unread)
+        return;
+    w->unread = share;
+    for (size_t i = 0; i < WORKER_LISTENERS_MAX; i++) {
+        int rc = w->udp[i] ? udp_leave_unread(w->udp[i], (uint32_t)share, &w->pipeline.signs) : 0;
+        if (rc == 0 || w->unread_said)
+            continue;
+        w->unread_said = true;
+        log_event(LOG_WARNING, "no_socket_filter",
+                  "the kernel takes no filter: under overload each refusal costs a read",
+                  {"error", slice_str(strerror(-rc))});
+    }
+}
+
 static void stop_reading(struct worker *w)
 {
     for (size_t i = 0; i < WORKER_LISTENERS_MAX; i++)
@@ -192,6 +213,7 @@ static void *run(void *arg)
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
         pipeline_begin(p);
+        leave_unread(w);
         atomic_store_explicit(&w->overloaded, p->overload.overloaded, memory_order_relaxed);
         for (int i = 0; i < n; i++)
             on_event(w, &events[i]);

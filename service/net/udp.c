@@ -2,6 +2,7 @@
 #include "service/net/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "base/limits.h"
 #include "base/metrics.h"
 #include "service/net/socket.h"
+#include "service/net/udp_filter.h"
 
 // As much as the kernel allows is asked for; it gives what net.core.rmem_max says.
 #define RECEIVE_BUFFER (16 * 1024 * 1024)
@@ -18,12 +20,17 @@
 #define CONTROL_BYTES  128
 #define OUT_BYTES      (2 * UDP_DATAGRAM_MAX) // of all that is queued
 
+_Static_assert(OVERLOAD_ALL == UDP_FILTER_ALL, "a share is a share");
+
 struct udp_socket {
     int fd;
     uint16_t index;
     uint8_t family;
-    bool wildcard; // the local address differs by datagram
-    uint32_t overflow;
+    bool wildcard;     // the local address differs by datagram
+    unsigned search;   // how much of each datagram a filter shall look at, in bytes
+    unsigned searched; // so much is looked at by the filter that there is; 0: there is none
+    int64_t sifted_us; // since when: what came before was not sifted
+    uint32_t dropped;  // by the kernel, as counted up to now
     struct address bound;
 };
 
@@ -80,6 +87,7 @@ int udp_open(const struct address *listen, uint16_t index, struct udp_socket **o
     if (!s)
         return -1;
     s->index = index;
+    s->search = UDP_FILTER_SEARCH;
     s->family = listen->family;
     s->wildcard = is_wildcard(listen);
     s->fd = socket_bind(SOCK_DGRAM, listen, &s->bound, why, why_size);
@@ -108,6 +116,50 @@ int udp_fd(const struct udp_socket *s)
 const struct address *udp_bound(const struct udp_socket *s)
 {
     return &s->bound;
+}
+
+// What the kernel has dropped, which it counts as one whatever the reason. A count that is older
+// than one seen before (of a datagram that was queued by then) says nothing.
+static void count_dropped(struct udp_socket *s, uint32_t dropped, struct overload_signs *signs)
+{
+    uint32_t more = dropped - s->dropped;
+    if (more == 0 || more > UINT32_MAX / 2)
+        return;
+    s->dropped = dropped;
+    if (s->searched) {
+        signs->unread += more;
+        metric_add(METRIC_DROPPED, DROP_UNREAD, more);
+    } else {
+        signs->lost += more;
+        metric_add(METRIC_RX_OVERFLOW, 0, more);
+    }
+}
+
+// Counts what was dropped up to now. 1 when the buffer is nearly full, 0 when it is not, or -errno.
+static int look(struct udp_socket *s, struct overload_signs *signs)
+{
+    uint32_t memory[SK_MEMINFO_VARS];
+    socklen_t size = sizeof memory;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, memory, &size))
+        return -errno;
+    count_dropped(s, memory[SK_MEMINFO_DROPS], signs);
+    return memory[SK_MEMINFO_RMEM_ALLOC] > memory[SK_MEMINFO_RCVBUF] / 4 * 3;
+}
+
+int udp_leave_unread(struct udp_socket *s, uint32_t share, struct overload_signs *signs)
+{
+    int rc = s->searched ? 0 : look(s, signs);
+    if (rc < 0)
+        return rc; // nobody could tell what it drops
+    rc = udp_filter_set(s->fd, share, s->search);
+    if (s->searched)
+        look(s, signs); // what the old one dropped until now
+    else
+        s->sifted_us = clock_mono_us();
+    s->searched = rc > 0 ? (unsigned)rc : 0;
+    if (rc > 0)
+        s->search = s->searched; // more does not fit
+    return rc < 0 ? rc : 0;
 }
 
 struct udp_batch *udp_batch_open(struct request_pool *pool)
@@ -162,15 +214,14 @@ static unsigned prepare(const struct udp_socket *s, struct udp_batch *b)
 }
 
 // Local address and the kernel's count of dropped datagrams.
-static void read_control(struct udp_socket *s, struct msghdr *m, struct flow *flow)
+static void read_control(struct udp_socket *s, struct msghdr *m, struct flow *flow,
+                         struct overload_signs *signs)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             uint32_t dropped;
             memcpy(&dropped, CMSG_DATA(c), sizeof dropped);
-            if (dropped != s->overflow)
-                metric_add(METRIC_RX_OVERFLOW, 0, dropped - s->overflow);
-            s->overflow = dropped;
+            count_dropped(s, dropped, signs);
         } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
@@ -218,11 +269,11 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
     unsigned ready = prepare(s, b);
     if (ready == 0)
         return drain(s, b);
+    signs->lost += s->searched && look(s, signs) > 0;
     int n = recvmmsg(s->fd, b->in, ready, MSG_DONTWAIT, NULL);
     if (n <= 0)
         return 0;
     int64_t age = age_of(&b->in[0].msg_hdr), now_us = clock_mono_us() - age * 1000;
-    uint32_t lost = s->overflow;
     if (age > signs->queue_ms)
         signs->queue_ms = age;
     for (int i = 0; i < n; i++) {
@@ -235,13 +286,15 @@ int udp_receive(struct udp_socket *s, struct udp_batch *b,
         r->flow =
             (struct flow){.transport = TRANSPORT_UDP, .listener = s->index, .local = s->bound};
         address_of_socket(&slot->from, &r->flow.remote);
-        read_control(s, &b->in[i].msg_hdr, &r->flow);
-        if (request_fill(r, slice_of(r->inline_bytes, head), slice_of(b->tails[i], size - head)))
+        read_control(s, &b->in[i].msg_hdr, &r->flow, signs);
+        if (request_fill(r, slice_of(r->inline_bytes, head), slice_of(b->tails[i], size - head))) {
+            r->sifted =
+                s->searched && now_us >= s->sifted_us && udp_filter_sifts(r->bytes, s->searched);
             take(arg, r);
-        else
+        } else {
             request_give(b->pool, r);
+        }
     }
-    signs->lost += s->overflow - lost;
     return n;
 }
 

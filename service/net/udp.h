@@ -19,13 +19,19 @@ void udp_close(struct udp_socket *s);
 int udp_fd(const struct udp_socket *s);
 const struct address *udp_bound(const struct udp_socket *s);
 
+// Has the kernel drop so many of UDP_FILTER_ALL REGISTERs without credentials before they are read
+// (service/net/udp_filter.h). What it drops from here on counts as such (signs->unread), what it
+// dropped until now as what it was dropped for. 0, or -errno: it is told to drop none.
+int udp_leave_unread(struct udp_socket *s, uint32_t share, struct overload_signs *signs);
+
 struct udp_batch *udp_batch_open(struct request_pool *pool);
 void udp_batch_close(struct udp_batch *b);
 
 // Receives at most UDP_BATCH datagrams, each into a request of its own, and calls `take` for each
 // (the request is then the callee's). Returns how many the kernel gave; 0 when there are none now.
 // signs->queue_ms is raised to how long the first of them has waited in the kernel, signs->lost by
-// what it has dropped.
+// what it has dropped. While it drops what it is told to, all of that is signs->unread, and one is
+// lost where its buffer is nearly full.
 int udp_receive(struct udp_socket *s, struct udp_batch *b,
                 void (*take)(void *arg, struct request *r), void *arg,
                 struct overload_signs *signs);

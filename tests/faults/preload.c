@@ -4,9 +4,11 @@
 // while it is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail
 // with. Words 3 and 4 count what was held up, and what failed. Word 5 counts allocations, and the
 // one with the number in word 6 fails. Word 7: milliseconds that datagrams have waited before they
-// were read.
+// were read. Word 8: errno with which socket filters are refused that are longer than word 9
+// says, and, where word 10 is not 0, for this descriptor alone.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +30,9 @@ enum {
     ALLOCATIONS,
     FAIL_ALLOCATION,
     QUEUE_AGE,
+    FILTER_ERROR,
+    FILTER_MOST,
+    FILTER_FD,
     WORDS
 };
 
@@ -103,6 +108,17 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
         }
     }
     return n;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    if (level == SOL_SOCKET && name == SO_ATTACH_FILTER && words) {
+        const struct sock_fprog *program = value;
+        if (program->len > words[FILTER_MOST] && (!words[FILTER_FD] || words[FILTER_FD] == fd) &&
+            fail_with(FILTER_ERROR))
+            return -1;
+    }
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
 }
 
 // ---- Memory -----------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import pytest
 from server import BINARY
 
 LIBRARY = pathlib.Path(BINARY).parent / "tests" / "libfaults.so"
-HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, ALLOCATIONS, FAIL_ALLOCATION, QUEUE_AGE = range(8)
+(HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, ALLOCATIONS, FAIL_ALLOCATION, QUEUE_AGE, FILTER_ERROR, FILTER_MOST,
+ FILTER_FD) = range(11)
 
 
 def sanitized():
