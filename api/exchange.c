@@ -299,20 +299,33 @@ static void sink_end(struct exchange *ex)
     pthread_mutex_unlock(&ex->r.api->lock);
 }
 
-static enum step sink_piece(struct exchange *ex, struct slice piece, size_t *taken)
+// What was refused is given again as it was, for the sink waits until there is room for that; then
+// the rest: the library would come back with it only when more arrives. True when all was taken.
+static bool sink_offer(struct exchange *ex, struct slice piece, size_t *taken)
 {
     struct request *r = &ex->r;
-    struct api *api = r->api;
-    if (ex->refused && ex->refused < piece.n)
-        piece.n = ex->refused;
-    pthread_mutex_lock(&api->lock);
-    ex->woken = false;
-    pthread_mutex_unlock(&api->lock);
-    bool took = ex->sink.take(r, ex->sink.arg, piece);
-    request_end_snapshot(ex);
-    ex->refused = took ? 0 : piece.n;
-    *taken = took || ex->status ? piece.n : 0;
+    bool took = true;
+    for (*taken = 0; took && *taken < piece.n && !ex->status;) {
+        struct slice part = slice_from(piece, *taken);
+        if (ex->refused && ex->refused < part.n)
+            part.n = ex->refused;
+        pthread_mutex_lock(&r->api->lock);
+        ex->woken = false;
+        pthread_mutex_unlock(&r->api->lock);
+        took = ex->sink.take(r, ex->sink.arg, part);
+        request_end_snapshot(ex);
+        ex->refused = took ? 0 : part.n;
+        *taken += took ? part.n : 0;
+    }
+    return took;
+}
+
+static enum step sink_piece(struct exchange *ex, struct slice piece, size_t *taken)
+{
+    struct api *api = ex->r.api;
+    bool took = sink_offer(ex, piece, taken);
     if (ex->status) {
+        *taken = piece.n;
         ex->discarding = true;
         sink_end(ex);
         return STEP_READ;
