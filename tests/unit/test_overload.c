@@ -297,6 +297,7 @@ static void few_refusals_are_given_and_nobody_is_left_unread(void **state)
     for (int i = 0; i < 60; i++) {
         served_in(&p, capacity + capacity / 4, SECOND);
         assert_int_equal(p.w.o.unread, 0);
+        assert_int_equal(p.changes, 0);
     }
     assert_true(p.w.o.shed > 0);
     free(p.arrived);
