@@ -177,14 +177,14 @@ def test_readers_who_do_not_read_harm_nobody(start, phones):
     server.api.add_user("alice")
     # Small receive buffers, and never a read: what they are sent piles up in the kernel and then waits here.
     idle = []
-    for _ in range(20):
+    for _ in range(100):
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(server.http)
         s.sendall(("GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
                    % server.api.token).encode())
         idle.append(s)
-    until(lambda: b"rollcall_http_streams 20" in server.api.get("/metrics").body, "the streams")
+    until(lambda: b"rollcall_http_streams 100" in server.api.get("/metrics").body, "the streams")
     phone = phones(server)
     names = ["u%05d" % n for n in range(20000)]
     with Stream(server.http, "?domain=example.com") as stream:
