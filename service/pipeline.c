@@ -80,8 +80,8 @@ static const struct domain *register_gates(struct pipeline *p, struct request *r
     const struct sip_request *sip = &r->sip;
     const struct domain *domain, *to_domain;
     if (sip->to.uri.scheme != URI_SIP && sip->to.uri.scheme != URI_SIPS) {
-        answer_plain(p, r, 400, "To Is Not a SIP URI");
         report_register(p, r, 400, REASON_MALFORMED, false, "the To header is not a SIP URI");
+        answer_plain(p, r, 400, "To Is Not a SIP URI");
         return NULL;
     }
     domain = pipeline_domain(p, &sip->ruri, &r->flow);
@@ -91,14 +91,14 @@ static const struct domain *register_gates(struct pipeline *p, struct request *r
         sip_uri_address(&sip->ruri, &a))
         domain = to_domain; // sent to an address of ours, for a domain of ours
     if (!domain || !to_domain || domain->incarnation != to_domain->incarnation) {
+        report_register(p, r, 404, REASON_UNKNOWN_DOMAIN, false, NULL);
         answer_plain(p, r, 404,
                      domain ? "To Names Another Domain" : "Not a Domain of This Registrar");
-        report_register(p, r, 404, REASON_UNKNOWN_DOMAIN, false, NULL);
         return NULL;
     }
     if (answer_requires_unknown(sip)) {
-        answer_unsupported(p, r);
         report_register(p, r, 420, REASON_EXTENSION_REQUIRED, false, NULL);
+        answer_unsupported(p, r);
         return NULL;
     }
     return to_domain;
@@ -265,20 +265,20 @@ static bool take_register(struct pipeline *p, struct request *r)
         if (shed_challenge(p, r, auth.reason)) {
             bool known =
                 key.n && store_user_find(p->reader, domain->name, key, &auth.user) == STORE_OK;
-            answer_unavailable(p, r);
             report_register(p, r, 503, REASON_OVERLOADED, known, NULL);
+            answer_unavailable(p, r);
             return false;
         }
-        answer_challenge(p, r, domain, auth.stale, !p->overload.shed || is_failure(&auth));
         report_register(p, r, 401, auth.reason, auth.known, NULL);
+        answer_challenge(p, r, domain, auth.stale, !p->overload.shed || is_failure(&auth));
         return false;
     case AUTH_FORBIDDEN:
-        answer_plain(p, r, 403, NULL);
         report_register(p, r, 403, auth.reason, auth.known, NULL);
+        answer_plain(p, r, 403, NULL);
         return false;
     case AUTH_UNAVAILABLE:
-        answer_unavailable(p, r);
         report_register(p, r, 503, REASON_STORE_UNAVAILABLE, auth.known, NULL);
+        answer_unavailable(p, r);
         return false;
     case AUTH_GOOD:
         break;
@@ -286,8 +286,8 @@ static bool take_register(struct pipeline *p, struct request *r)
     p->config.net.authenticated(p->config.net.arg, &r->flow);
     if (p->n_pending >= p->config.pending_max || pipeline_pending_ms(p) > OVERLOAD_REFUSE_MS) {
         limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
-        answer_unavailable(p, r);
         report_register(p, r, 503, REASON_OVERLOADED, true, NULL);
+        answer_unavailable(p, r);
         return false;
     }
     fill_register(p, r, &auth);
@@ -343,33 +343,33 @@ static void complete(struct pipeline *p, struct request *r)
     unpend(p, r);
     switch (r->op.status) {
     case STORE_OK:
-        answer_registered(p, r);
         report_register(p, r, 200, REASON_OK, true, NULL);
+        answer_registered(p, r);
         break;
     case STORE_REFUSED:
-        answer_refused(p, r);
         report_register(p, r, r->answer.status, r->answer.reason, true, r->answer.phrase);
+        answer_refused(p, r);
         break;
     case STORE_NOT_FOUND:
     case STORE_CONFLICT: {
         // The user was changed between the check of the credentials and the write: asked again
         struct domain gone = {.realm = r->realm};
-        answer_challenge(p, r, &gone, false, true);
         report_register(p, r, 401, REASON_CHALLENGED, true, NULL);
+        answer_challenge(p, r, &gone, false, true);
         break;
     }
     case STORE_TOO_LARGE:
-        answer_plain(p, r, 513, "Too Much to Store for One Address of Record");
         report_register(p, r, 513, REASON_TOO_LARGE, true, NULL);
+        answer_plain(p, r, 513, "Too Much to Store for One Address of Record");
         break;
     case STORE_NOMEM:
-        answer_plain(p, r, 500, NULL);
         report_register(p, r, 500, REASON_OVERLOADED, true, "out of memory");
+        answer_plain(p, r, 500, NULL);
         break;
     case STORE_FULL:
     case STORE_UNAVAILABLE:
-        answer_unavailable(p, r);
         report_register(p, r, 503, REASON_STORE_UNAVAILABLE, true, NULL);
+        answer_unavailable(p, r);
         break;
     }
     if (p->config.net.waits)

@@ -7,13 +7,16 @@ import socket
 
 import pytest
 
-from server import BINARY
+from server import BINARY, until
 from sip import Wire
+
+BURST = 50
 
 
 def still_works(server, phones, **options):
     phone = phones(server, **options)
-    assert phone.register().status == 200
+    # A slow machine may be overloaded by what was sent, and say so for a moment
+    until(lambda: phone.register().status == 200, "a registration")
     assert phone.unregister().status == 200
 
 
@@ -38,7 +41,7 @@ def mutations(text, seed, count):
 
 
 def test_datagrams_of_any_kind_do_no_harm(rollcall, phones):
-    phone = phones(rollcall)
+    phone, other = phones(rollcall), phones(rollcall)
     phone.register()
     valid = phone.sent.encode()
     wire = Wire(rollcall.udp)
@@ -46,7 +49,9 @@ def test_datagrams_of_any_kind_do_no_harm(rollcall, phones):
         for size in (0, 1, 2, 3, 4, 20, 1500, 9000, 65507):
             wire.send(b"\0" * size)
             wire.send(os.urandom(size))
-        for data in mutations(valid, 1, 1500):
+        for i, data in enumerate(mutations(valid, 1, 1500)):
+            if i % BURST == 0:  # no faster than it is read: what is tested is not the queue
+                assert other.send(method="OPTIONS").status == 200
             wire.send(data[:60000])
             wire.socket.setblocking(False)
             try:
