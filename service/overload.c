@@ -58,9 +58,10 @@ static void step(struct overload *o, int64_t now_ms, int64_t steps)
         shed_more(o, more);
     }
     o->queue_ms = age;
-    o->busy |= !idle || age > OVERLOAD_TARGET_MS;
-    // In the others nothing was seen; but what waits for the store has waited through them
-    if (o->worst.store_ms <= OVERLOAD_STORE_MS)
+    o->idle_ms += o->worst.idle_ms;
+    o->late |= age > OVERLOAD_TARGET_MS;
+    // In the others nothing was seen; but a sign without an age may be of any of them
+    if (!blind)
         for (int64_t i = at_most(steps, STEPS_AT_ONCE); i > 1; i--)
             shed_more(o, idle ? -IDLE : -ALPHA * OVERLOAD_TARGET_MS);
     o->answers = (uint32_t)at_most(o->answers + OVERLOAD_ANSWERS_A_STEP, OVERLOAD_ANSWERS_MOST);
@@ -79,7 +80,9 @@ static bool many_away(const struct overload *o, int64_t ms, unsigned part)
 // program; what is refused of the rest makes up for it at once.
 static void step_unread(struct overload *o, int64_t now_ms)
 {
-    bool many = o->busy && many_away(o, now_ms - o->unread_ms, o->unread ? 2 : 1);
+    int64_t ms = now_ms - o->unread_ms;
+    bool busy = o->late || o->idle_ms * OVERLOAD_IDLE_PART <= ms;
+    bool many = busy && many_away(o, ms, o->unread ? 2 : 1);
     if (many)
         o->few_ms = 0;
     else if (!o->few_ms)
@@ -93,7 +96,8 @@ static void step_unread(struct overload *o, int64_t now_ms)
     if (read == OVERLOAD_ALL || read > was + was / 32 || read < was - was / 32)
         o->unread = (int32_t)(OVERLOAD_ALL - read);
     o->taken = o->away = 0;
-    o->busy = false;
+    o->idle_ms = 0;
+    o->late = false;
     o->unread_ms = now_ms;
 }
 

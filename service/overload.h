@@ -24,7 +24,8 @@
 // phone has sent it again, and the copy waits behind it. A deep buffer before a slow server would
 // else have all of it too old for the store (OVERLOAD_REFUSE_MS).
 #define OVERLOAD_STALE_MS 1500
-// Too much is also a request that waits this long for the store, or a drop by the kernel.
+// Too much is also what waits this long for the store, if it is more than a stalled disk makes wait
+// (service/shed.c), or a drop by the kernel.
 #define OVERLOAD_STORE_MS 750
 // Who sleeps for more than a fourth of the time is not overloaded, whatever the kernel drops: it
 // also counts datagrams with a wrong checksum and those of a burst, and a few of these would have
@@ -82,7 +83,8 @@ struct overload {
     int32_t refuse;              // so many of OVERLOAD_ALL that are read then are refused
     uint32_t answers;            // refusals that may be said now
     uint32_t taken, away;        // since unread_ms; refused or dropped over UDP
-    bool busy;                   // since unread_ms the reader had no time to sleep
+    int64_t idle_ms;             // since unread_ms the reader slept for so long,
+    bool late;                   // or was late all the same
     int64_t unread_ms;           // when `unread` was looked at
     int64_t few_ms;              // since when few were turned away; 0: many were
     int32_t mean;                // of `shed` lately
@@ -99,8 +101,8 @@ struct overload {
 void overload_update(struct overload *o, const struct overload_signs *signs, int64_t now_ms);
 
 // Is the new challenge with this hash refused? The same for all retransmissions of a request, as
-// long as the share does not grow: who is served is served to the end. `sifted`: it is one of those
-// of which the kernel drops `unread`.
+// long as the share of its kind does not grow (`refuse` of those that the kernel has sifted, which
+// drops `unread` of them; `shed` of the others): who is served is served to the end.
 static inline bool overload_sheds(const struct overload *o, uint64_t hash, bool sifted)
 {
     return (int32_t)(hash % OVERLOAD_ALL) < (sifted ? o->refuse : o->shed);

@@ -168,9 +168,9 @@ bool shed_challenge(struct pipeline *p, const struct request *r, enum reason rea
 void redirect(struct pipeline *p, struct request *r);
 
 // report.c
-// One attempt with its outcome: metric, log line, ring of attempts; before the answer leaves, so that
-// who has the answer finds them. The AoR is op.domain, op.username of the request (empty where none
-// was found).
+// One attempt with its outcome: metric, log line, ring of attempts; before the answer leaves, so
+// that who has the answer finds them. The AoR is op.domain, op.username of the request (empty where
+// none was found).
 void report_register(struct pipeline *p, struct request *r, unsigned status, enum reason reason,
                      bool known, const char *detail);
 // A source beyond abuse.requests: its messages are dropped unread.

@@ -7,10 +7,18 @@
 // the same (RFC 3261 section 17.2.3).
 #define IDENTIFYING_BYTES 256
 
+// A disk that stands still for a moment is not too much to do: what fits the commit under way and
+// the next is late, no more. When it has got too old, none is taken.
+static int64_t too_much_for_the_store_ms(const struct pipeline *p)
+{
+    int64_t age = pipeline_pending_ms(p);
+    return p->n_pending > p->config.pending_max / 2 || age > OVERLOAD_REFUSE_MS ? age : 0;
+}
+
 void pipeline_begin(struct pipeline *p)
 {
     bool was = p->overload.overloaded;
-    p->signs.store_ms = pipeline_pending_ms(p);
+    p->signs.store_ms = too_much_for_the_store_ms(p);
     overload_update(&p->overload, &p->signs, p->now_ms);
     p->signs = (struct overload_signs){0};
     if (p->overload.overloaded != was)
@@ -37,7 +45,6 @@ bool shed_challenge(struct pipeline *p, const struct request *r, enum reason rea
 bool shed_take(struct pipeline *p, struct request *r)
 {
     if (r->flow.transport == TRANSPORT_UDP && p->signs.queue_ms > OVERLOAD_STALE_MS) {
-        overload_away(&p->overload);
         metric_add(METRIC_DROPPED, DROP_OVERLOAD, 1);
         return true;
     }

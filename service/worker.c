@@ -19,7 +19,7 @@
 #define EVENTS_AT_ONCE 64
 #define TICK_MS        1000
 #define OUTPUT_MAX     (256 * 1024)
-#define PENDING_MAX    4096
+#define PENDING_MAX    4096 // half of it fits two commits of the store
 // Requests that are being received (one a slot of the batch) besides those that wait for the store.
 #define POOL_MAX     (PENDING_MAX + 2 * UDP_BATCH)
 #define STOP_WAIT_MS 5000

@@ -96,6 +96,12 @@ def split_quoted(text, separator):
     return parts + [text[start:]]
 
 
+def branch(message):
+    """The branch of the topmost Via, or None."""
+    match = re.search(rb"^(?:Via|v)\s*:[^\r\n,]*?;\s*branch\s*=\s*([^;,\s]+)", message, re.MULTILINE | re.IGNORECASE)
+    return match and match.group(1)
+
+
 def hostport(address):
     host = "[%s]" % address[0] if ":" in address[0] else address[0]
     return "%s:%d" % (host, address[1])
@@ -180,15 +186,17 @@ class Wire:
             return False
 
     def exchange(self, data, patience=PATIENCE):
-        """Sends and waits for a final response; over UDP it retransmits (RFC 3261 17.1.2.2)."""
-        deadline = time.monotonic() + patience
+        """Sends and waits for a final response to it (RFC 3261 17.1.3: one to another branch is of a
+        request that was sent twice); over UDP it retransmits (17.1.2.2)."""
+        data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        asked, deadline = branch(data), time.monotonic() + patience
         self.send(data)
         interval = T1
         while True:
             wait = interval if self.transport == "udp" else patience
             try:
                 response = self.receive(max(0.0, min(wait, deadline - time.monotonic())))
-                if response.status >= 200:
+                if response.status >= 200 and branch(response.raw) in (asked, None):
                     return response
             except NoAnswer:
                 if time.monotonic() >= deadline:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import resource
 import socket
+import time
 
 import pytest
 
@@ -14,6 +15,8 @@ from server import command, until
 from sip import NoAnswer
 
 USER = "/v1/domains/example.com/users/alice"
+TOO_OLD_S = 2.0  # after so long REGISTERs are refused
+MORE_THAN_TWO_COMMITS = 2 * 1024 + 100
 
 
 @pytest.fixture
@@ -67,6 +70,36 @@ def test_a_stalled_disk_refuses_nothing_that_fits_the_limits(broken, phones):
     until(lambda: broken.disk[faults.HELD], "the writer at its sync")
     broken.disk[faults.HOLD] = 0
     assert [phone.wire.exchange(message).status for phone, message in zip(waiting, sent)] == [200] * 8
+
+
+def test_a_disk_that_stands_still_for_a_moment_is_no_overload(broken, phones):
+    waiting = challenged(phones(broken))
+    broken.disk[faults.HOLD] = 1
+    since = time.monotonic()
+    message = send_register(waiting)
+    until(lambda: broken.disk[faults.HELD], "the writer at its sync")
+    while True:
+        answer, ready = phones(broken).send(), broken.api.get("/readyz")
+        if time.monotonic() - since > TOO_OLD_S:
+            break
+        assert (answer.status, ready.status) == (401, 200)
+    broken.disk[faults.HOLD] = 0
+    assert waiting.wire.exchange(message).status == 200
+
+
+def test_a_disk_that_stands_still_while_too_many_wait_is_one(broken, phones):
+    phone, other = phones(broken), phones(broken)
+    assert phone.register().status == 200
+    broken.disk[faults.HOLD] = 1
+    for n in range(MORE_THAN_TWO_COMMITS):
+        send_register(phone)
+        if n % 100 == 0:  # no faster than they are read
+            assert other.send(method="OPTIONS", contacts=[]).status == 200
+    assert until(lambda: next((a for a in [phones(broken).send()] if a.status != 401), None)).status == 503
+    assert until(lambda: broken.api.get("/readyz").status == 503)
+    broken.disk[faults.HOLD] = 0
+    until(lambda: broken.api.get("/readyz").status == 200, "its end")
+    until(lambda: phones(broken).send().status == 401, "a challenge")
 
 
 def test_a_sync_that_fails_acknowledges_nothing_and_ends_the_process(broken, phones):

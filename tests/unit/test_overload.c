@@ -303,14 +303,20 @@ static void few_refusals_are_given_and_nobody_is_left_unread(void **state)
     free(p.arrived);
 }
 
+// A paper server in a storm of so many times the capacity, most of which is left unread.
+static struct paper paper_in_a_storm(unsigned times)
+{
+    struct paper p = paper_open(DEEP);
+    served_in(&p, times * (WORK / COST), 10 * SECOND);
+    assert_true(p.w.o.unread > OVERLOAD_ALL / 2);
+    return p;
+}
+
 // Nothing wakes a server at whose socket all is dropped but its own clock, once a second.
 static void the_kernel_drops_nothing_when_the_storm_is_over(void **state)
 {
     (void)state;
-    const unsigned capacity = WORK / COST;
-    struct paper p = paper_open(DEEP);
-    served_in(&p, 32 * capacity, 10 * SECOND);
-    assert_true(p.w.o.unread > OVERLOAD_ALL / 2);
+    struct paper p = paper_in_a_storm(32);
     for (int i = 0; i < 2; i++) {
         p.w.now_ms += SECOND;
         overload_update(&p.w.o, &(struct overload_signs){.idle_ms = SECOND}, p.w.now_ms);
@@ -323,10 +329,7 @@ static void the_kernel_drops_nothing_when_the_storm_is_over(void **state)
 static void the_kernel_drops_nothing_when_few_come_though_another_overload_goes_on(void **state)
 {
     (void)state;
-    const unsigned capacity = WORK / COST;
-    struct paper p = paper_open(DEEP);
-    served_in(&p, 8 * capacity, 10 * SECOND);
-    assert_true(p.w.o.unread > OVERLOAD_ALL / 2);
+    struct paper p = paper_in_a_storm(8);
     for (int i = 0; i < 4 * SECOND; i += 5) {
         struct overload_signs signs = {.store_ms = OVERLOAD_STORE_MS + 1};
         *(i / 5 % 4 ? &signs.unread : &p.w.o.away) += 1;
@@ -345,6 +348,21 @@ static void the_kernel_drops_nothing_while_the_reader_has_time_to_sleep(void **s
     struct world w = {.now_ms = 1000};
     for (int i = 0; i < 10000; i++) {
         pass(&w, (struct overload_signs){.store_ms = OVERLOAD_STORE_MS + 1, .idle_ms = 1}, 1);
+        for (int n = 0; n < 5; n++)
+            overload_refused(&w.o);
+        assert_int_equal(w.o.unread, 0);
+    }
+    assert_true(w.o.shed > OVERLOAD_ALL / 2);
+}
+
+// Twenty milliseconds in two hundred are not all of them.
+static void the_kernel_drops_nothing_where_the_reader_is_busy_for_a_moment(void **state)
+{
+    (void)state;
+    struct world w = {.now_ms = 1000};
+    for (int64_t ms = 0; ms < 60 * SECOND; ms++) {
+        bool busy = ms % OVERLOAD_UNREAD_STEP_MS < OVERLOAD_STEP_MS;
+        pass(&w, (struct overload_signs){.store_ms = OVERLOAD_STORE_MS + 1, .idle_ms = !busy}, 1);
         for (int n = 0; n < 5; n++)
             overload_refused(&w.o);
         assert_int_equal(w.o.unread, 0);
@@ -427,6 +445,7 @@ int main(void)
         cmocka_unit_test(the_kernel_drops_nothing_when_the_storm_is_over),
         cmocka_unit_test(the_kernel_drops_nothing_when_few_come_though_another_overload_goes_on),
         cmocka_unit_test(the_kernel_drops_nothing_while_the_reader_has_time_to_sleep),
+        cmocka_unit_test(the_kernel_drops_nothing_where_the_reader_is_busy_for_a_moment),
         cmocka_unit_test(the_kernel_is_seldom_told),
         cmocka_unit_test(a_pause_in_a_mild_overload_is_no_storm),
         cmocka_unit_test(a_few_hundred_refusals_a_second_are_never_too_many),
