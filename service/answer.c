@@ -220,12 +220,14 @@ static void put_contact(struct buf *b, const struct binding *binding, int64_t no
     BUF_LIT(b, "\r\n");
 }
 
-// The request's own contact first, each with its expires, then an Expires header equal to it: one
-// client schedules its refresh days out without that.
-static void put_bindings(struct buf *b, const struct request *r, int64_t now_ms)
+// The request's own contact first, each with its expires (of the moment of the decision: exactly
+// what was granted, however long the disk took), then an Expires header equal to it: one client
+// schedules its refresh days out without that.
+static void put_bindings(struct buf *b, const struct request *r)
 {
     const struct binding_set *set = &r->op.next;
     size_t own = r->answer.own >= 0 && (size_t)r->answer.own < set->n ? (size_t)r->answer.own : 0;
+    int64_t now_ms = r->answer.decided_ms;
     if (set->n == 0)
         return;
     put_contact(b, &set->items[own], now_ms);
@@ -260,7 +262,7 @@ static void put_date(struct pipeline *p, struct buf *b)
 void answer_registered(struct pipeline *p, struct request *r)
 {
     struct buf b = begin(p, r, 200, NULL);
-    put_bindings(&b, r, p->now_ms);
+    put_bindings(&b, r);
     put_date(p, &b);
     if (r->sip.supported & OPTION_PATH)
         for (size_t i = 0; i < r->sip.n_paths; i++)

@@ -352,7 +352,8 @@ bool registrar_decide(const struct reg_request *req, const struct binding_set *c
                      .matcher = {.set = next, .room = room, .arena = arena},
                      .answer = answer,
                      .own = SIZE_MAX};
-    *answer = (struct reg_answer){.status = 200, .reason = REASON_OK, .own = -1};
+    *answer =
+        (struct reg_answer){.status = 200, .reason = REASON_OK, .own = -1, .decided_ms = now_ms};
     *next = (struct binding_set){0};
     if (room == 0) {
         if (req->star)
