@@ -44,12 +44,9 @@ static void step(struct overload *o, int64_t now_ms, int64_t steps)
     int64_t age = at_most(o->worst.queue_ms, AGE_MOST_MS);
     bool idle = o->worst.idle_ms * OVERLOAD_IDLE_PART > now_ms - o->step_ms;
     bool blind = (o->worst.lost && !idle) || o->worst.store_ms > OVERLOAD_STORE_MS;
-    if (!blind && age <= OVERLOAD_TARGET_MS)
-        o->signs_ms = 0;
-    else if (!o->signs_ms)
-        o->signs_ms = now_ms;
+    o->signs = blind || age > OVERLOAD_TARGET_MS ? o->signs + 1 : 0;
     // Once a share is shed there is no doubt to be waited out
-    if (o->shed || (o->signs_ms && now_ms - o->signs_ms >= OVERLOAD_AFTER_MS)) {
+    if (o->shed || o->signs >= OVERLOAD_AFTER_STEPS) {
         int64_t more = ALPHA * (age - OVERLOAD_TARGET_MS) + BETA * (age - o->queue_ms);
         if (blind)
             more = at_least(more, BLIND);

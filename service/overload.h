@@ -31,13 +31,13 @@
 // also counts datagrams with a wrong checksum and those of a burst, and a few of these would have
 // phones refused.
 #define OVERLOAD_IDLE_PART 4
-// What begins it has to last this long: a pause of the machine is none.
-#define OVERLOAD_AFTER_MS 100
 // The share is changed once in that time ...
 #define OVERLOAD_STEP_MS 20
 // ... and is so many of this; a few challenges are given however bad it is.
 #define OVERLOAD_ALL       65536
 #define OVERLOAD_SHED_MOST (OVERLOAD_ALL - OVERLOAD_ALL / 128)
+// What begins it has to be seen in so many steps in a row: some pauses of the machine are none.
+#define OVERLOAD_AFTER_STEPS 6
 // Shedding for so long is what readiness, the log and the jitter call overload; it holds for a
 // while after the last sign.
 #define OVERLOAD_SAY_MS  500
@@ -91,7 +91,7 @@ struct overload {
     bool overloaded;             // as said to others
     int64_t queue_ms;            // the age in the last step
     int64_t step_ms;             // when this step began
-    int64_t signs_ms;            // since when each step had a sign; 0: the last had none
+    uint32_t signs;              // so many steps in a row had one
     int64_t shedding_ms;         // since when a share is shed; 0: none is
     int64_t until_ms;            // `overloaded` holds until then
     struct overload_signs worst; // of this step

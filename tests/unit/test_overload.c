@@ -41,9 +41,26 @@ static void a_pause_of_the_machine_is_no_overload(void **state)
     struct world w = {.now_ms = 1000};
     pass(&w, (struct overload_signs){0}, 100);
     w.now_ms += 400;
-    pass(&w, (struct overload_signs){.queue_ms = 400}, OVERLOAD_AFTER_MS - OVERLOAD_STEP_MS);
+    pass(&w, (struct overload_signs){.queue_ms = 400},
+         (OVERLOAD_AFTER_STEPS - 2) * OVERLOAD_STEP_MS);
     pass(&w, (struct overload_signs){0}, OVERLOAD_STEP_MS);
     assert_int_equal(w.o.shed, 0);
+}
+
+// A thread that is stopped again and again: what waited meanwhile is old each time, and is not
+// much.
+static void some_pauses_in_a_row_are_no_overload(void **state)
+{
+    (void)state;
+    struct world w = {.now_ms = 1000};
+    for (int i = 0; i < 100; i++) {
+        for (int n = 0; n < OVERLOAD_AFTER_STEPS - 1; n++) {
+            w.now_ms += 300;
+            overload_update(&w.o, &(struct overload_signs){.queue_ms = 300}, w.now_ms);
+        }
+        pass(&w, (struct overload_signs){.idle_ms = 1}, 2 * OVERLOAD_STEP_MS);
+        assert_int_equal(w.o.shed, 0);
+    }
 }
 
 static void an_old_queue_sheds_more_and_more_and_is_said(void **state)
@@ -429,6 +446,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_at_rest_sheds_nothing),
         cmocka_unit_test(a_pause_of_the_machine_is_no_overload),
+        cmocka_unit_test(some_pauses_in_a_row_are_no_overload),
         cmocka_unit_test(an_old_queue_sheds_more_and_more_and_is_said),
         cmocka_unit_test(drops_of_the_kernel_and_a_slow_store_are_signs_too),
         cmocka_unit_test(drops_while_there_is_time_to_sleep_are_no_sign),
