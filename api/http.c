@@ -230,10 +230,10 @@ static enum MHD_Result linger(struct exchange *ex)
         return MHD_NO;
     struct iovec parts[2] = {{b.p, b.n}, {(void *)(uintptr_t)body.p, body.n}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = body.n ? 2 : 1};
+    exchange_report(ex); // before whom it is for can ask
     ssize_t n = sendmsg(info->connect_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 || (size_t)n != b.n + body.n)
         return MHD_NO;
-    exchange_report(ex);
     return MHD_set_connection_option(ex->connection, MHD_CONNECTION_OPTION_TIMEOUT, LINGER_S);
 }
 

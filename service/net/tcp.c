@@ -157,8 +157,8 @@ static void refuse(int fd, enum limit limit, const struct address *remote)
     char text[ADDRESS_TEXT_MAX];
     struct buf b = buf_over(text, sizeof text);
     address_print(&b, remote);
-    close(fd);
     limit_reached(limit, buf_slice(&b));
+    close(fd);
 }
 
 static void admit(struct tcp *t, int fd, uint16_t listener, const struct sockaddr_storage *peer,

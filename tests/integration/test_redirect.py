@@ -27,6 +27,17 @@ def acknowledge(phone, answer, uri, via=None):
                                  "CSeq: %s ACK" % number, "Content-Length: 0", "", ""]))
 
 
+def silence(phone, seconds):
+    """Nothing more comes of what was sent before. A copy that was on its way (Timer G, a request sent twice) comes before
+    the answer to this OPTIONS."""
+    text = phone.build([], method="OPTIONS")
+    phone.wire.send(text)
+    while phone.wire.receive().get("CSeq").split()[1] != "OPTIONS":
+        pass
+    with pytest.raises(NoAnswer):
+        phone.wire.receive(seconds)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_redirect_480_without_bindings_302_with_404_for_nobody(line, method):
     assert ask(line, method).status == 480
@@ -98,16 +109,15 @@ def test_redirect_path_none_leaves_the_path_out_and_route_adds_it_as_a_parameter
 
 def test_rfc3261_17_2_1_a_final_response_is_repeated_until_its_ack(line):
     uri = "sip:%s@example.com" % line.user
-    line.wire.send(line.build([], method="INVITE", uri=uri))
     begin = time.monotonic()
+    line.wire.send(line.build([], method="INVITE", uri=uri))
     first = line.wire.receive()
     second = line.wire.receive()
     assert second.raw == first.raw and time.monotonic() - begin >= 0.4, "Timer G begins with T1"
     third = line.wire.receive()
     assert third.raw == first.raw and time.monotonic() - begin >= 1.4, "and doubles"
     acknowledge(line, first, uri)
-    with pytest.raises(NoAnswer):
-        line.wire.receive(2.5)
+    silence(line, 4.2)
 
 
 def test_rfc3261_17_2_1_a_repeated_invite_gets_the_same_bytes(line):
@@ -131,8 +141,7 @@ def test_rfc3261_17_2_3_an_ack_of_an_rfc2543_client_is_matched(line):
     """No branch: Request-URI, From tag, Call-ID, CSeq number and Via say which INVITE it is for."""
     via = "SIP/2.0/UDP %s" % hostport(line.wire.local)
     assert ask(line, via=via).status == 480
-    with pytest.raises(NoAnswer):
-        line.wire.receive(0.9)
+    silence(line, 0.9)
 
 
 def test_an_ack_of_somebody_else_stops_nothing(shared, line, phones):

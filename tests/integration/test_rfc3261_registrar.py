@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RFC 3261 section 10.3, step by step, on the wire."""
 import email.utils
+import time
 
 import pytest
 
@@ -298,12 +299,13 @@ def test_rfc3261_10_2_1_contacts_of_every_kind_are_kept_in_the_phones_own_text(s
 
 def test_rfc3261_10_3_step_8_a_query_lists_every_binding_and_changes_nothing(shared, line, phones):
     other = phones(shared, line.user)
+    begin = time.monotonic()
     line.register(expires=300)
     other.register(expires=500)
     before = shared.api.bindings(line.user)
     found = line.bindings()
     assert sorted(found) == sorted([line.contact, other.contact])
-    assert 299 <= int(found[line.contact]["expires"]) <= 300
+    assert 299 - (time.monotonic() - begin) <= int(found[line.contact]["expires"]) <= 300
     assert shared.api.bindings(line.user) == before
 
 
@@ -339,8 +341,8 @@ def test_contact_parameters_come_back_in_the_phones_own_text(line):
     assert line.register([]).get("Contact").startswith("<%s>%s" % (line.contact, params))
 
 
-def test_rfc3261_10_3_requests_for_one_aor_are_carried_out_in_the_order_of_their_arrival(shared, line):
-    line.take_challenge(line.send())
+def test_rfc3261_10_3_requests_for_one_aor_are_carried_out_in_the_order_of_their_arrival(shared, line, phones):
+    line.take_challenge(phones(shared, line.user).send())  # one that is sent twice is not answered here
     texts = [line.build(["<sip:n%d@192.0.2.1>;expires=%d" % (n % 3, 0 if n % 2 else 600)],
                         headers=["Authorization: " + line.authorization()]) for n in range(12)]
     for text in texts:

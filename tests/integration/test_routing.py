@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where responses go: RFC 3261 section 18.2, RFC 3581; and both over IPv6."""
+import contextlib
 import re
 import socket
 
@@ -184,5 +185,5 @@ def test_an_answer_is_fetched_by_nobody_else(shared, line):
         assert answer.status == 401 and answer.all("Contact") == []
     finally:
         other.close()
-    with pytest.raises(NoAnswer):
-        line.wire.receive(0)
+    with contextlib.suppress(NoAnswer):
+        assert line.wire.receive(0).raw == first.raw, "but what a slow machine was sent twice"

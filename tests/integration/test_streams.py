@@ -8,7 +8,7 @@ import pytest
 from server import until
 from sip import Wire, hostport, token
 
-ENV = {"ROLLCALL_SIP_HEADER_TIMEOUT": "1", "ROLLCALL_SIP_MAX_MESSAGE": "16KiB"}
+ENV = {"ROLLCALL_SIP_HEADER_TIMEOUT": "3", "ROLLCALL_SIP_MAX_MESSAGE": "16KiB"}
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_an_idle_connection_is_closed(start):
 
 
 def test_an_authenticated_connection_has_the_long_timeout(start, phones):
-    server = start({"ROLLCALL_SIP_UNAUTHENTICATED_TIMEOUT": "2", "ROLLCALL_SIP_IDLE_TIMEOUT": "60"})
+    server = start({"ROLLCALL_SIP_UNAUTHENTICATED_TIMEOUT": "5", "ROLLCALL_SIP_IDLE_TIMEOUT": "60"})
     server.api.add_user("alice")
     phone = phones(server, transport="tcp")
     assert phone.register().status == 200

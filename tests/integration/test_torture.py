@@ -87,7 +87,9 @@ class Ports:
         while not any(a.get("CSeq") == "4711 OPTIONS" for a in found):
             found += self.ready(PATIENCE)
         found += self.ready(0)  # what went to other ports was sent before
-        return [a for a in found if a.get("CSeq") != "4711 OPTIONS"]
+        # A slow machine hears the answer to an INVITE again (Timer G)
+        return [a for i, a in enumerate(found) if a.get("CSeq") != "4711 OPTIONS" and not (
+            a.get("CSeq").endswith("INVITE") and a.raw in [b.raw for b in found[:i]])]
 
     def ready(self, patience):
         ready = select.select(self.sockets, [], [], patience)[0]

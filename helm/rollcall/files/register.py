@@ -4,6 +4,7 @@
 Makes a user over the API, sends REGISTER with digest over each transport, looks the bindings up, lets
 the phone unregister, and removes what it made. Exits 0 when all of that went well.
 """
+import contextlib
 import hashlib
 import json
 import os
@@ -80,25 +81,37 @@ class Phone:
         answer = self.by_udp(data) if self.transport == "udp" else self.by_tcp(data)
         return int(answer.split(" ", 2)[1]), answer
 
+    def is_final(self, answer):
+        """To this request: one that was sent twice is answered twice."""
+        return not answer.startswith("SIP/2.0 1") and re.search(
+            r"^CSeq:\s*%d " % self.cseq, answer, re.MULTILINE | re.IGNORECASE)
+
     def by_udp(self, data):
         for attempt in range(TRIES):
             self.socket.send(data)
-            self.socket.settimeout(T1 * 2 ** attempt)
-            try:
-                return self.socket.recv(65536).decode()
-            except socket.timeout:
-                continue
+            deadline = time.monotonic() + T1 * 2 ** attempt
+            while time.monotonic() < deadline:
+                self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+                with contextlib.suppress(socket.timeout):
+                    answer = self.socket.recv(65536).decode()
+                    if self.is_final(answer):
+                        return answer
         raise SystemExit("no answer over udp from %s:%d" % (HOST, PORT))
 
     def by_tcp(self, data):
         self.socket.sendall(data)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
+        received = ""
+        while True:
+            answer, end, rest = received.partition("\r\n\r\n")  # none has a body
+            if end and self.is_final(answer):
+                return answer
+            if end:
+                received = rest
+                continue
             piece = self.socket.recv(65536)
             if not piece:
                 raise SystemExit("the tcp connection was closed")
-            answer += piece
-        return answer.decode()
+            received += piece.decode()
 
     def register(self, expires):
         status, answer = self.exchange(expires)
