@@ -22,6 +22,8 @@ struct import {
     struct store *store;
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    pthread_t thread;
+    bool joined; // of the request
     // Under the lock:
     unsigned refs;           // the request, the thread
     struct request *request; // NULL when it is over
@@ -161,19 +163,19 @@ static void close_results(void *arg)
     unref(arg);
 }
 
-// On a thread of its own: what was uploaded is still being worked on.
+// On a thread of its own: what was uploaded is still being worked on. The import's place is free
+// when its answer has been read, and not a little later.
 static void wait_finished(struct request *r)
 {
     struct import *i = r->ctx;
-    pthread_mutex_lock(&i->lock);
-    while (!i->finished)
-        pthread_cond_wait(&i->changed, &i->lock);
-    pthread_mutex_unlock(&i->lock);
+    i->joined = pthread_join(i->thread, NULL) == 0;
 }
 
 static void answer(struct request *r)
 {
     struct import *i = r->ctx;
+    if (!i->joined)
+        pthread_detach(i->thread);
     pthread_mutex_lock(&i->lock);
     i->request = NULL;
     bool finished = i->finished; // not where the wait was refused, which has been answered
@@ -207,6 +209,7 @@ static void end_upload(struct request *r, void *arg, bool whole)
         request_work(r, wait_finished, answer);
         return;
     }
+    pthread_detach(i->thread);
     request_finish(r);
     unref(i);
 }
@@ -243,14 +246,11 @@ static struct import *make(struct request *r)
 
 static bool start(struct import *i)
 {
-    pthread_t thread;
     if (i->fd < 0 || !i->buffer || !i->results)
         return false;
     i->refs++;
-    if (pthread_create(&thread, NULL, import_thread, i) == 0) {
-        pthread_detach(thread);
+    if (pthread_create(&i->thread, NULL, import_thread, i) == 0)
         return true;
-    }
     i->refs--;
     return false;
 }

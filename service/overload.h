@@ -42,7 +42,7 @@
 // while after the last sign.
 #define OVERLOAD_SAY_MS  500
 #define OVERLOAD_HOLD_MS 2000
-// Older than this, nothing that needs the store is taken: the phone has asked again by then.
+// When nothing comes back from the store for so long, nothing that needs it is taken.
 #define OVERLOAD_REFUSE_MS 2000
 // Expires granted while it lasts are shortened by up to this share, so that the storm does not come
 // back.
@@ -71,7 +71,7 @@
 // What was seen since the last call.
 struct overload_signs {
     int64_t queue_ms; // age of the oldest datagram when it was read
-    int64_t store_ms; // age of the oldest request that waits for the store
+    int64_t store_ms; // for how long too many requests wait for the store
     uint32_t lost;    // datagrams that the kernel dropped for want of room
     uint32_t unread;  // those that it was told to drop
     int64_t idle_ms;  // for how long the reader slept, with nothing to do

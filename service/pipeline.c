@@ -192,6 +192,14 @@ int64_t pipeline_pending_ms(const struct pipeline *p)
     return p->oldest ? (clock_mono_us() - p->oldest->received_us) / 1000 : 0;
 }
 
+int64_t pipeline_stalled_ms(const struct pipeline *p)
+{
+    if (!p->oldest)
+        return 0;
+    int64_t since = p->oldest->received_us;
+    return (clock_mono_us() - (since > p->progress_us ? since : p->progress_us)) / 1000;
+}
+
 bool pipeline_admit(struct pipeline *p, const struct address *source)
 {
     switch (abuse_admit(p->abuse, p->settings, source, p->now_ms)) {
@@ -284,7 +292,7 @@ static bool take_register(struct pipeline *p, struct request *r)
         break;
     }
     p->config.net.authenticated(p->config.net.arg, &r->flow);
-    if (p->n_pending >= p->config.pending_max || pipeline_pending_ms(p) > OVERLOAD_REFUSE_MS) {
+    if (p->n_pending >= p->config.pending_max || pipeline_stalled_ms(p) > OVERLOAD_REFUSE_MS) {
         limit_reached(LIMIT_SIP_PENDING, SLICE_NONE);
         report_register(p, r, 503, REASON_OVERLOADED, true, NULL);
         answer_unavailable(p, r);
@@ -536,6 +544,8 @@ void pipeline_completed(struct pipeline *p)
 {
     struct store_op *op = store_port_collect(p->port);
     p->now_ms = clock_now_ms(); // no earlier than any decision that is answered now
+    if (op)
+        p->progress_us = clock_mono_us();
     while (op) {
         struct store_op *next = op->link;
         complete(p, (struct request *)op);

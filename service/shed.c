@@ -11,8 +11,10 @@
 // the next is late, no more. When it has got too old, none is taken.
 static int64_t too_much_for_the_store_ms(const struct pipeline *p)
 {
-    int64_t age = pipeline_pending_ms(p);
-    return p->n_pending > p->config.pending_max / 2 || age > OVERLOAD_REFUSE_MS ? age : 0;
+    int64_t stalled = pipeline_stalled_ms(p);
+    if (p->n_pending > p->config.pending_max / 2)
+        return pipeline_pending_ms(p);
+    return stalled > OVERLOAD_REFUSE_MS ? stalled : 0;
 }
 
 void pipeline_begin(struct pipeline *p)

@@ -157,7 +157,6 @@ static void watch_clock(struct worker *w)
 static int upkeep(struct worker *w)
 {
     struct pipeline *p = &w->pipeline;
-    take_settings(w);
     if (p->now_ms >= w->next_tick_ms) {
         tcp_tick(w->tcp, p->now_ms);
         watch_clock(w);
@@ -212,6 +211,7 @@ static void *run(void *arg)
             stop_reading(w);
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
+        take_settings(w); // what comes after the word of a reload is judged by what was reloaded
         pipeline_begin(p);
         leave_unread(w);
         atomic_store_explicit(&w->overloaded, p->overload.overloaded, memory_order_relaxed);

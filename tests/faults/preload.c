@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loaded before libc into a running rollcall: its writes and syncs of files go wrong as a test
 // says, by words in a file that both have mapped (ROLLCALL_FAULTS names it). Word 0: syncs wait
-// while it is not 0. Word 1: errno that syncs fail with. Word 2: errno that writes at a place fail
-// with. Words 3 and 4 count what was held up, and what failed. Word 5 counts allocations, and the
-// one with the number in word 6 fails. Word 7: milliseconds that datagrams have waited before they
-// were read. Word 8: errno with which socket filters are refused that are longer than word 9
-// says, and, where word 10 is not 0, for this descriptor alone.
+// while it is not 0, but for as many as word 11 says. Word 1: errno that syncs fail with. Word 2:
+// errno that writes at a place fail with. Words 3 and 4 count what was held up, and what failed.
+// Word 5 counts allocations, and the one with the number in word 6 fails. Word 7: milliseconds that
+// datagrams have waited before they were read. Word 8: errno with which socket filters are refused
+// that are longer than word 9 says, and, where word 10 is not 0, for this descriptor alone.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -33,6 +33,7 @@ enum {
     FILTER_ERROR,
     FILTER_MOST,
     FILTER_FD,
+    PASS,
     WORDS
 };
 
@@ -60,11 +61,17 @@ static int fail_with(int which)
     return -1;
 }
 
+static bool may_pass(void)
+{
+    int n = words[PASS];
+    return n > 0 && atomic_compare_exchange_strong(&words[PASS], &n, n - 1);
+}
+
 static int sync_file(long call, int fd)
 {
     if (words && words[HOLD]) {
         words[HELD]++;
-        while (words[HOLD])
+        while (words[HOLD] && !may_pass())
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     return fail_with(SYNC_ERROR) ? -1 : (int)syscall(call, fd);

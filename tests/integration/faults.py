@@ -14,7 +14,7 @@ from server import BINARY
 
 LIBRARY = pathlib.Path(BINARY).parent / "tests" / "libfaults.so"
 (HOLD, SYNC_ERROR, WRITE_ERROR, HELD, FAILED, ALLOCATIONS, FAIL_ALLOCATION, QUEUE_AGE, FILTER_ERROR, FILTER_MOST,
- FILTER_FD) = range(11)
+ FILTER_FD, PASS) = range(12)
 
 
 def sanitized():

@@ -15,7 +15,7 @@ import contract
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.path.abspath(os.environ.get("ROLLCALL_BINARY", SOURCE / "build" / "rollcall"))
 ADMIN, READ = "admin-token-of-the-tests", "read-token-of-the-tests"
-PATIENCE = 30.0
+PATIENCE = 120.0  # no good run waits for it
 
 Reply = collections.namedtuple("Reply", "status headers body json")
 

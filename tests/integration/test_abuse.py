@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Abuse control on the wire: 127.0.0.1 is the exempt edge, other addresses of 127/8 are the world."""
 import datetime
+import re
 
 import pytest
 
@@ -116,19 +117,20 @@ def test_one_aor_that_many_sources_try_bans_each_of_them_soon(guarded, caller):
 
 def test_a_source_that_asks_too_often_is_not_answered_and_counted(guarded, caller):
     phone = caller(7)
-    answers = 0
     for _ in range(400):
         phone.wire.send(phone.build())
+    phone.wire.receive()
+    answers = 1
     try:
         while True:
             phone.wire.receive(0.5)
             answers += 1
     except NoAnswer:
         pass
-    assert 0 < answers < 400
+    assert answers < 400
     text = guarded.api.get("/metrics").body.decode()
-    assert 'rollcall_limit_reached_total{limit="abuse.requests"}' in text
-    assert 'rollcall_sip_dropped_total{cause="rate"}' in text
+    assert re.search(r'^rollcall_limit_reached_total{limit="abuse.requests"} [1-9]', text, re.MULTILINE)
+    assert re.search(r'^rollcall_sip_dropped_total{cause="rate"} [1-9]', text, re.MULTILINE)
     assert ban_of(guarded, 7) is None, "a rate is no crime"
     until(lambda: guarded.events("rate_limited"), "the security event")
     assert guarded.events("rate_limited")[0]["source"].startswith("127.0.0.7")
@@ -163,10 +165,7 @@ def test_behind_an_exempt_edge_proxy_limits_go_by_the_phone_that_it_saw(guarded,
         if ban_of_network(guarded, "203.0.113.7"):
             break
         edge.challenge = None
-        try:
-            edge_register(edge, "203.0.113.7", patience=0.5)
-        except NoAnswer:
-            break
+        edge_register(edge, "203.0.113.7")
     assert ban_of_network(guarded, "203.0.113.7") and not ban_of(guarded, 1)
     lines = [e for e in guarded.events("wrong_password") if e["source"].startswith("203.0.113.7")]
     assert lines and lines[0]["via"].startswith("127.0.0.1")

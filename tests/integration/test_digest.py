@@ -294,11 +294,11 @@ def test_rfc7616_3_5_nextnonce_comes_in_time_and_an_expired_nonce_is_stale_only_
     idle, liar = challenged(phones(server)), challenged(phones(server, password="wrong"))
     phone = phones(server)
     assert "nextnonce" not in auth_info(phone.register())
+    assert answer_to(idle).status == 200
     nonce = until(lambda: auth_info(phone.register()).get("nextnonce"), "a nextnonce")
     assert nonce != phone.challenge["nonce"]
     phone.challenge, phone.nc = dict(phone.challenge, nonce=nonce), 0
     assert answer_to(phone).status == 200, "without a round trip for a challenge"
-    assert answer_to(idle).status == 200
     answer = until(lambda: (lambda a: a if a.status == 401 else None)(answer_to(idle)), "the nonce's end")
     assert answer.challenges()[0]["stale"] == "true"
     answer = answer_to(liar)

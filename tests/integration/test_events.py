@@ -210,8 +210,8 @@ def test_a_slow_reader_catches_up_from_the_log(start):
     names = ["u%05d" % n for n in range(30000)]
     with Stream(server.http) as slow:
         slow.begin()
-        for at in range(0, len(names), 10000):
-            import_users(server.api, names[at:at + 10000], display_name="y" * 200)
+        for at in range(0, len(names), 1000):
+            import_users(server.api, names[at:at + 1000], display_name="y" * 200)
         seen = [e.data["username"] for e in slow.take(len(names))]
     assert seen == names
 

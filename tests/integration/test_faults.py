@@ -4,6 +4,7 @@ very process by a preloaded library."""
 import errno
 import os
 import pathlib
+import re
 import resource
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 
 import faults
 from server import command, until
-from sip import NoAnswer
+from sip import NoAnswer, Wire
 
 USER = "/v1/domains/example.com/users/alice"
 TOO_OLD_S = 2.0  # after so long REGISTERs are refused
@@ -30,15 +31,27 @@ def broken(start, tmp_path):
 
 
 def challenged(phone):
-    """The phone has its challenge, so that its next REGISTER goes to the store."""
-    phone.take_challenge(phone.send())
+    """The phone has its challenge, so that its next REGISTER goes to the store. A copy of it, of a request that was sent
+    twice, comes to another port."""
+    asking = Wire(phone.wire.server)
+    phone.take_challenge(asking.exchange(phone.build()))
+    asking.close()
     return phone
 
 
 def send_register(phone):
     message = phone.build(headers=["Authorization: " + phone.authorization()])
     phone.wire.send(message)
+    phone.waiting = re.search("CSeq: (.*)\r", message).group(1)
     return message
+
+
+def final_answer(phone):
+    """To what send_register() has sent."""
+    while True:
+        answer = phone.wire.receive()
+        if answer.status >= 200 and answer.get("CSeq") == phone.waiting:
+            return answer
 
 
 def metric(server, name):
@@ -98,6 +111,23 @@ def test_a_disk_that_stands_still_for_a_moment_is_no_overload(broken, phones):
         assert (answer.status, ready.status) == (401, 200)
     broken.disk[faults.HOLD] = 0
     assert waiting.wire.exchange(message).status == 200
+
+
+def test_whoever_comes_when_the_disk_moves_again_is_not_refused_for_those_who_waited(broken, phones):
+    first, second, third = (challenged(phones(broken)) for _ in range(3))
+    broken.disk[faults.HOLD] = 1
+    send_register(first)
+    until(lambda: broken.disk[faults.HELD] == 1, "the writer at its sync")
+    send_register(second)
+    assert third.send(method="OPTIONS", contacts=[]).status == 200, "and the second waits too"
+    until(lambda: broken.api.get("/readyz").status == 503, "nothing to be taken any more")
+    broken.disk[faults.PASS] = 1
+    assert final_answer(first).status == 200
+    message = send_register(third)
+    assert third.send(method="OPTIONS", contacts=[]).status == 200
+    broken.disk[faults.HOLD] = 0
+    assert third.wire.exchange(message).status == 200
+    assert final_answer(second).status == 200
 
 
 def test_a_disk_that_stands_still_while_too_many_wait_is_one(broken, phones):
@@ -250,7 +280,8 @@ def test_a_flood_stays_within_the_memory_of_the_pod(start, phones):
                 except BlockingIOError:
                     pass
                 flood.wire.socket.setblocking(True)
-        assert phones(server).register().status == 200
+        phone = phones(server)
+        until(lambda: phone.register().status == 200, "a registration")
         assert limit.most() <= 192 << 20
         server.terminate()
 

@@ -182,8 +182,10 @@ def test_phones_register_during_an_import(rollcall, phones):
     results = []
 
     def run():
-        results.extend(upload(api, lines_of(user("u%05d" % n, password="x") for n in range(20000))))
-        done.set()
+        try:
+            results.extend(upload(api, lines_of(user("u%05d" % n, password="x") for n in range(20000))))
+        finally:
+            done.set()
     worker = threading.Thread(target=run)
     worker.start()
     phone, registered = phones(rollcall), 0
