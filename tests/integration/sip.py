@@ -101,7 +101,7 @@ def identity(message):
     None where it cannot be read."""
     found = [re.search(pattern, message, re.MULTILINE | re.IGNORECASE) for pattern in (
         rb"^(?:Via|v)\s*:[^\r\n,]*?;\s*branch\s*=\s*([^;,\s]+)", rb"^CSeq\s*:\s*(\d+\s+\w+)\s*$")]
-    return [match and match.group(1) for match in found]
+    return [match and b" ".join(match.group(1).split()) for match in found]
 
 
 def hostport(address):
@@ -199,7 +199,7 @@ class Wire:
             try:
                 response = self.receive(max(0.0, min(wait, deadline - time.monotonic())))
                 if response.status >= 200 and all(
-                        theirs in (ours, None) for ours, theirs in zip(asked, identity(response.raw))):
+                        None in pair or pair[0] == pair[1] for pair in zip(asked, identity(response.raw))):
                     return response
             except NoAnswer:
                 if time.monotonic() >= deadline:
