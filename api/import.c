@@ -121,7 +121,6 @@ static void *import_thread(void *arg)
     if (i->refused && i->request)
         request_wake(i->request); // the rest of the upload is let pass
     i->refused = false;
-    pthread_cond_broadcast(&i->changed);
     pthread_mutex_unlock(&i->lock);
     unref(i);
     return NULL;

@@ -208,7 +208,14 @@ static uint64_t seconds_left(const struct binding *binding, int64_t now_ms)
     return left > 0 ? (uint64_t)(left + 999) / 1000 : 0;
 }
 
-static void put_contact(struct buf *b, const struct binding *binding, int64_t now_ms)
+// What this request was granted is said exactly, however long the disk took; else what is left.
+static uint64_t expires_of(const struct request *r, const struct binding *binding)
+{
+    bool granted = binding->refreshed_at_ms == r->answer.decided_ms;
+    return seconds_left(binding, granted ? r->answer.decided_ms : r->pipeline->now_ms);
+}
+
+static void put_contact(struct buf *b, const struct request *r, const struct binding *binding)
 {
     BUF_LIT(b, "Contact: <");
     buf_put(b, binding->contact);
@@ -216,25 +223,23 @@ static void put_contact(struct buf *b, const struct binding *binding, int64_t no
     buf_put(b, binding->params);
     put_q(b, binding->q);
     BUF_LIT(b, ";expires=");
-    buf_u64(b, seconds_left(binding, now_ms));
+    buf_u64(b, expires_of(r, binding));
     BUF_LIT(b, "\r\n");
 }
 
-// The request's own contact first, each with its expires (of the moment of the decision: exactly
-// what was granted, however long the disk took), then an Expires header equal to it: one client
-// schedules its refresh days out without that.
+// The request's own contact first, each with its expires, then an Expires header equal to it: one
+// client schedules its refresh days out without that.
 static void put_bindings(struct buf *b, const struct request *r)
 {
     const struct binding_set *set = &r->op.next;
     size_t own = r->answer.own >= 0 && (size_t)r->answer.own < set->n ? (size_t)r->answer.own : 0;
-    int64_t now_ms = r->answer.decided_ms;
     if (set->n == 0)
         return;
-    put_contact(b, &set->items[own], now_ms);
+    put_contact(b, r, &set->items[own]);
     for (size_t i = 0; i < set->n; i++)
         if (i != own)
-            put_contact(b, &set->items[i], now_ms);
-    reply_header_u64(b, SLICE("Expires"), seconds_left(&set->items[own], now_ms));
+            put_contact(b, r, &set->items[i]);
+    reply_header_u64(b, SLICE("Expires"), expires_of(r, &set->items[own]));
 }
 
 bool answer_holds(const struct binding_set *bindings)

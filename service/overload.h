@@ -82,7 +82,7 @@ struct overload {
     int32_t unread;              // so many shall not even be read,
     int32_t refuse;              // so many of OVERLOAD_ALL that are read then are refused
     uint32_t answers;            // refusals that may be said now
-    uint32_t taken, away;        // since unread_ms; refused or dropped over UDP
+    uint32_t taken, away;        // since unread_ms; new challenges refused or unread over UDP
     int64_t idle_ms;             // since unread_ms the reader slept for so long,
     bool late;                   // or was late all the same
     int64_t unread_ms;           // when `unread` was looked at
@@ -117,7 +117,7 @@ static inline unsigned overload_spread_s(const struct overload *o)
 
 // A request was taken while a share is shed.
 void overload_taken(struct overload *o);
-// A message over UDP was read and is turned away.
+// A new challenge over UDP was read and is refused.
 void overload_away(struct overload *o);
 // Likewise a new challenge. May that be said? Counts it where it may.
 bool overload_refused(struct overload *o);

@@ -172,6 +172,8 @@ static void pend(struct pipeline *p, struct request *r)
     r->older = p->newest;
     *(p->newest ? &p->newest->newer : &p->oldest) = r;
     p->newest = r;
+    if (!p->n_pending)
+        p->progress_us = clock_mono_us();
     p->n_pending++;
     r->op.link = NULL;
     *(p->last ? &p->last->link : &p->first) = &r->op;
@@ -194,10 +196,7 @@ int64_t pipeline_pending_ms(const struct pipeline *p)
 
 int64_t pipeline_stalled_ms(const struct pipeline *p)
 {
-    if (!p->oldest)
-        return 0;
-    int64_t since = p->oldest->received_us;
-    return (clock_mono_us() - (since > p->progress_us ? since : p->progress_us)) / 1000;
+    return p->n_pending ? (clock_mono_us() - p->progress_us) / 1000 : 0;
 }
 
 bool pipeline_admit(struct pipeline *p, const struct address *source)

@@ -70,7 +70,7 @@ struct pipeline {
     struct overload overload;
 
     struct request *oldest, *newest; // pending
-    int64_t progress_us;             // when one of them was last completed
+    int64_t progress_us;             // when one of them was last completed, or the first came
     size_t n_pending;
     struct store_op *first, *last; // to be submitted
     size_t n_ops;
@@ -114,7 +114,7 @@ int64_t pipeline_tick(struct pipeline *p, int64_t now_ms, int64_t most);
 bool pipeline_snapshot(struct pipeline *p);
 // For how long the oldest request has waited for the store.
 int64_t pipeline_pending_ms(const struct pipeline *p);
-// For how long it has, and nothing has come back.
+// For how long some do, and nothing has come back.
 int64_t pipeline_stalled_ms(const struct pipeline *p);
 // A host name of a URI as a domain of ours: by name or alias, or the default domain where it is an
 // address of ours. NULL when it is foreign. Lives until the end of the batch.

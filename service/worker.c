@@ -23,6 +23,9 @@
 // Requests that are being received (one a slot of the batch) besides those that wait for the store.
 #define POOL_MAX     (PENDING_MAX + 2 * UDP_BATCH)
 #define STOP_WAIT_MS 5000
+// So often the loop looks whether it may end, and whether the store stands still.
+#define STOP_LOOK_MS    50
+#define PENDING_LOOK_MS 100
 
 struct worker {
     pthread_t thread;
@@ -211,7 +214,7 @@ static void *run(void *arg)
             stop_reading(w);
             stop_by_ms = p->now_ms + STOP_WAIT_MS;
         }
-        take_settings(w); // what comes after the word of a reload is judged by what was reloaded
+        take_settings(w);
         pipeline_begin(p);
         leave_unread(w);
         atomic_store_explicit(&w->overloaded, p->overload.overloaded, memory_order_relaxed);
@@ -220,8 +223,9 @@ static void *run(void *arg)
         sleep_ms = upkeep(w);
         if (stop_by_ms && p->n_pending == 0 && (tcp_unsent(w->tcp) == 0 || p->now_ms >= stop_by_ms))
             return NULL;
-        if (stop_by_ms && sleep_ms > 50)
-            sleep_ms = 50;
+        int most = stop_by_ms ? STOP_LOOK_MS : p->n_pending ? PENDING_LOOK_MS : sleep_ms;
+        if (sleep_ms > most)
+            sleep_ms = most;
     }
 }
 

@@ -48,7 +48,7 @@ struct reg_answer {
     uint32_t min_expires; // of a 423
     bool outbound;        // RFC 5626 was applied: Require: outbound (and Flow-Timer) in the 200
     bool changed;         // something is to be written
-    int64_t decided_ms;   // what was granted counts from then, however late the answer is
+    int64_t decided_ms;   // what is granted counts from then
     // Index in next (those that stay) of the request's own first contact that is bound; -1 for
     // none.
     int own;

@@ -31,6 +31,11 @@ def until(condition, what="it", patience=PATIENCE):
         time.sleep(0.02)
 
 
+def taken(ask):
+    """The first answer of ask() that is no 503: a slow machine may be overloaded for a moment, and say so."""
+    return until(lambda: (lambda answer: answer.status != 503 and answer)(ask()), "anything but 503")
+
+
 def for_a_moment(register, look):
     """Has register(expires) make a binding that ends soon, but not before look() has seen it, and returns that."""
     for seconds in 1, 4, 15:

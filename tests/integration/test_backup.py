@@ -66,9 +66,10 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before(rollcall, star
         thread.start()
     try:
         until(lambda: set(acknowledged) == set(names), "every phone to be registered")
-        target = rollcall.folder / "copy"
+        target, before = rollcall.folder / "copy", len(acknowledged)
         over_rest = api.request("POST", "/v1/backup")
         by_command = command("backup", str(target), env=env_of(rollcall.store))
+        until(lambda: len(acknowledged) > before + len(names), "registrations to go on")
     finally:
         stop.set()
         for thread in threads:

@@ -6,13 +6,14 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import socket
 import time
 
 import pytest
 
 import faults
-from server import command, until
+from server import command, taken, until
 from sip import NoAnswer, Wire
 
 USER = "/v1/domains/example.com/users/alice"
@@ -96,6 +97,8 @@ def test_what_is_granted_is_exact_however_long_the_disk_takes(broken, phones):
     answer = phone.wire.exchange(message)
     assert answer.contacts()[phone.contact]["expires"] == "3600"
     assert answer.get("Expires") == "3600"
+    with_another = challenged(phones(broken))
+    assert int(with_another.register().contacts()[phone.contact]["expires"]) < 3600, "what is left"
 
 
 def test_a_disk_that_stands_still_for_a_moment_is_no_overload(broken, phones):
@@ -128,6 +131,18 @@ def test_whoever_comes_when_the_disk_moves_again_is_not_refused_for_those_who_wa
     broken.disk[faults.HOLD] = 0
     assert third.wire.exchange(message).status == 200
     assert final_answer(second).status == 200
+
+
+def test_a_pause_of_the_machine_refuses_nobody(rollcall, phones):
+    """Though all that waited in the socket is older than a disk may stand still."""
+    waiting = [challenged(phones(rollcall)) for _ in range(6)]
+    os.kill(rollcall.process.pid, signal.SIGSTOP)
+    os.waitpid(rollcall.process.pid, os.WUNTRACED)
+    sent = [send_register(phone) for phone in waiting]
+    stopped = time.monotonic()
+    until(lambda: time.monotonic() - stopped > TOO_OLD_S + 0.1)
+    os.kill(rollcall.process.pid, signal.SIGCONT)
+    assert [phone.wire.exchange(message).status for phone, message in zip(waiting, sent)] == [200] * 6
 
 
 def test_a_disk_that_stands_still_while_too_many_wait_is_one(broken, phones):
@@ -280,8 +295,7 @@ def test_a_flood_stays_within_the_memory_of_the_pod(start, phones):
                 except BlockingIOError:
                     pass
                 flood.wire.socket.setblocking(True)
-        phone = phones(server)
-        until(lambda: phone.register().status == 200, "a registration")
+        assert taken(phones(server).register).status == 200
         assert limit.most() <= 192 << 20
         server.terminate()
 

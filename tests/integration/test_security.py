@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from server import SOURCE, until
+from server import SOURCE, taken, until
 from sip import Wire
 
 FAIL2BAN = SOURCE / "docs" / "fail2ban" / "rollcall.conf"
@@ -129,7 +129,7 @@ def test_mutated_traffic_over_real_sockets_does_no_harm(rollcall, phones, transp
     wire.close()
     assert other.send(method="OPTIONS", contacts=[]).status == 200
     assert rollcall.api.bindings("alice") == before, "no mutation registers, for the count was used"
-    until(lambda: other.register().status == 200, "a registration")
+    assert taken(other.register).status == 200
 
 
 def test_a_client_that_never_reads_is_closed_and_costs_nobody(start, phones):

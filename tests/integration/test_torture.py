@@ -87,15 +87,19 @@ class Ports:
         while not any(a.get("CSeq") == "4711 OPTIONS" for a in found):
             found += self.ready(PATIENCE)
         found += self.ready(0)  # what went to other ports was sent before
-        # A slow machine hears the answer to an INVITE again (Timer G)
+        # A slow machine hears the answer to an INVITE again, at the same port (Timer G)
         return [a for i, a in enumerate(found) if a.get("CSeq") != "4711 OPTIONS" and not (
-            a.get("CSeq").endswith("INVITE") and a.raw in [b.raw for b in found[:i]])]
+            (a.get("CSeq") or "").endswith("INVITE") and (a.port, a.raw) in [(b.port, b.raw) for b in found[:i]])]
 
     def ready(self, patience):
         ready = select.select(self.sockets, [], [], patience)[0]
         if not ready and patience:
             raise NoAnswer()
-        return [Response(each.recv(65536)) for each in ready]
+        found = []
+        for each in ready:
+            found.append(Response(each.recv(65536)))
+            found[-1].port = each.getsockname()[1]
+        return found
 
 
 @pytest.fixture

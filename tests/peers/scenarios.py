@@ -21,7 +21,7 @@ def scenario(function):
 def lifetime(expires):
     """A multiple of a hundred is granted, and a query shows what is left of it: by the second, on a slow machine less."""
     seconds = int(expires)
-    return seconds + -seconds % 100 if -seconds % 100 < 30 else seconds
+    return seconds + -seconds % 100 if -seconds % 100 < 5 else seconds
 
 
 def show(answer):
