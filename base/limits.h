@@ -16,7 +16,7 @@
     X(SIP_CONTACTS, "sip.contacts", "64", "513", "Contacts of one REGISTER")                       \
     X(SIP_VIAS, "sip.vias", "70", "513", "Vias of one message")                                    \
     X(SIP_PENDING, "sip.pending", "4096", "503 with Retry-After",                                  \
-      "REGISTERs that wait for the store")                                                         \
+      "REGISTERs that wait for the store; or 2 s without any of them done")                        \
     X(SIP_MAX_CONNECTIONS, "sip.max_connections", "10000", "connection closed", "TCP connections") \
     X(SIP_MAX_CONNECTIONS_PER_SOURCE, "sip.max_connections_per_source", "1000",                    \
       "connection closed", "TCP connections of one source")                                        \
