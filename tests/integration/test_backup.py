@@ -3,7 +3,7 @@
 import json
 import threading
 
-from server import Api, READ, Rollcall, command, until
+from server import Api, command, until
 from sip import Phone
 from sse import Stream
 from test_import import lines_of, upload, user

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from server import READ, Api, until
-from sip import Phone
+from server import READ, until
 from sse import Stream
 
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -3,7 +3,6 @@
 import http.client
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ import urllib.parse
 import pytest
 
 import faults
-from server import ADMIN, PATIENCE, READ, Api, command, until
+from server import ADMIN, PATIENCE, Api, command, until
 from sse import Stream
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
