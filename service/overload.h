@@ -119,5 +119,5 @@ static inline unsigned overload_spread_s(const struct overload *o)
 void overload_taken(struct overload *o);
 // A new challenge over UDP was read and is refused.
 void overload_away(struct overload *o);
-// Likewise a new challenge. May that be said? Counts it where it may.
+// Likewise, before the parse. May that be said? Counts it where it may.
 bool overload_refused(struct overload *o);

@@ -14,7 +14,7 @@ import time
 import pytest
 
 import faults
-from server import taken, until
+from server import until
 from sip import NoAnswer, Wire, token
 
 TOO_OLD_MS = 300
@@ -157,8 +157,7 @@ def test_readiness_says_it_and_the_end_comes_by_itself(overloaded, phones):
     overloaded.disk[faults.QUEUE_AGE] = 0
     until(lambda: overloaded.api.get("/readyz").status == 200, "readiness")
     until(lambda: overloaded.events("overload_ended"), "the word of it")
-    phone = phones(overloaded)
-    assert taken(phone.register).status == 200
+    assert phones(overloaded).register().status == 200
 
 
 def test_what_waited_longer_than_a_phone_does_is_dropped_and_its_repeat_served(overloaded):

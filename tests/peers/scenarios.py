@@ -19,9 +19,10 @@ def scenario(function):
 
 
 def lifetime(expires):
-    """A multiple of a hundred is granted, and a query shows what is left of it: by the second, on a slow machine less."""
+    """A multiple of a hundred is granted, and a query shows what is left of it in whole seconds: the next may begin between
+    the two."""
     seconds = int(expires)
-    return seconds + -seconds % 100 if -seconds % 100 < 5 else seconds
+    return seconds + 1 if seconds % 100 == 99 else seconds
 
 
 def show(answer):
